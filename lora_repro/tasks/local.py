@@ -6,12 +6,9 @@ from lora_repro.errors import DataError
 from lora_repro.tasks import jsonlines, official, saved
 from lora_repro.tasks.examples import Examples
 from lora_repro.tasks.glue import GlueTask
+from lora_repro.tasks.sources import NotHere
 
 _GLUE_FOLDERS = ("glue", "GLUE", "glue_data")  # what the official zip and the scripts that fetch it call theirs
-
-
-class NotHere(DataError):
-    """This source has nothing of the task; the next one may have it."""
 
 
 def read_local(task: GlueTask, split: str, root: Path) -> Examples:
