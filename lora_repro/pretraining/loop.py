@@ -130,7 +130,7 @@ def _rows(count: int, step: int, plan: Plan) -> np.ndarray:
     orders = {
         epoch: np.random.default_rng((plan.seed, epoch)).permutation(count) for epoch in {*(wanted // count).tolist()}
     }
-    return np.array([orders[position // count][position % count] for position in wanted])
+    return np.array([orders[position // count][position % count] for position in wanted.tolist()])
 
 
 def _resume(saver: Saver, model: Any, used: list[torch.optim.Optimizer], stream: torch.Generator) -> int:
