@@ -28,54 +28,64 @@ SHORT = (
 OWN = {"adapter_d": ["method.dropped=1"]}
 
 PROGRAM = """
-import json, sys
+import json, runpy, sys
+import torch
 from lora_repro.compose import compose_run
 from lora_repro.run import run
-for items in json.loads(sys.argv[1]):
-    run(compose_run(items))
+from lora_repro.training.distributed import joined
+good, bad = json.loads(sys.argv[1])
+with joined(torch.device("cpu")):
+    for items in good:
+        run(compose_run(items))
+    sys.argv[1:] = bad
+    runpy.run_module("lora_repro.run", run_name="__main__", alter_sys=True)
 """
 
 
-def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Two processes of the program that `arguments` name."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", *arguments]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+class Launch:
+    """One launch of two processes: every method, and at last the Hydra application with a batch that is refused."""
+
+    def __init__(self, backbone: Path, data: Path, out: Path):
+        self.backbone, self.data, self.out = backbone, data, out
+        program = out / "program.py"
+        program.write_text(PROGRAM)
+        self.bad = overrides(backbone, data, out / "bad", "recipe.batch_size=15")
+        work = json.dumps([[self.settings(name, "two") for name in METHODS], self.bad])
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+        self.done = subprocess.run(
+            [*command, str(program), work], env=environment(), capture_output=True, text=True, timeout=300, check=False
+        )
+
+    def settings(self, name: str, folder: str) -> list[str]:
+        own = OWN.get(name, [])
+        return overrides(self.backbone, self.data, self.out / folder, f"method={name}", *SHORT, *own)
 
 
-def test_two_processes_equal_one_for_every_method(
-    tiny_bert_without_dropout: Path, toy_rte: Path, tmp_path: Path
-) -> None:
-    """All methods in one launch: it is the imports of two processes that take time."""
-
-    def settings(name: str, out: Path) -> list[str]:
-        return overrides(tiny_bert_without_dropout, toy_rte, out, f"method={name}", *SHORT, *OWN.get(name, []))
-
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    done = torchrun(str(program), json.dumps([settings(name, tmp_path / "two") for name in METHODS]))
-    assert done.returncode == 0, done.stderr[-3000:]
-    for name in METHODS:
-        alone, together = (compose_run(settings(name, tmp_path / out)) for out in ("one", "two"))
-        reference, record = run(alone), records.load(records.record_path(together))
-        assert record.environment.processes == 2
-        assert record.identity == reference.identity
-        assert record.cost.train_tokens == reference.cost.train_tokens
-        for ours, theirs in zip(record.epochs, reference.epochs, strict=True):
-            assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-4), name
-            assert ours.eval_loss == pytest.approx(theirs.eval_loss, rel=1e-4), name
-            assert ours.metrics == pytest.approx(theirs.metrics), name
-        one = load_file(run_folder(alone) / "last.safetensors")
-        two = load_file(run_folder(together) / "last.safetensors")
-        assert one.keys() == two.keys()
-        for key, tensor in one.items():
-            assert torch.allclose(tensor, two[key], atol=5e-5), f"{name}: {key}"
+@pytest.fixture(scope="module")
+def launch(tiny_bert_without_dropout: Path, toy_rte: Path, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    return Launch(tiny_bert_without_dropout, toy_rte, tmp_path_factory.mktemp("launch"))
 
 
-def test_a_batch_that_two_processes_cannot_share_is_refused(
-    tiny_bert_without_dropout: Path, toy_rte: Path, tmp_path: Path
-) -> None:
-    arguments = overrides(tiny_bert_without_dropout, toy_rte, tmp_path, "recipe.batch_size=15")
-    done = torchrun("-m", "lora_repro.run", *arguments)
-    assert done.returncode != 0
-    assert "recipe.batch_size=15 cannot be dealt out to 2 processes" in done.stderr
-    assert not records.record_path(compose_run(arguments)).exists()
+@pytest.mark.parametrize("name", METHODS)
+def test_two_processes_equal_one(name: str, launch: Launch) -> None:
+    alone, together = (compose_run(launch.settings(name, folder)) for folder in ("one", "two"))
+    assert records.record_path(together).exists(), launch.done.stderr[-3000:]
+    reference, record = run(alone), records.load(records.record_path(together))
+    assert record.environment.processes == 2
+    assert record.identity == reference.identity
+    assert record.cost.train_tokens == reference.cost.train_tokens
+    for ours, theirs in zip(record.epochs, reference.epochs, strict=True):
+        assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-4)
+        assert ours.eval_loss == pytest.approx(theirs.eval_loss, rel=1e-4)
+        assert ours.metrics == pytest.approx(theirs.metrics)
+    one = load_file(run_folder(alone) / "last.safetensors")
+    two = load_file(run_folder(together) / "last.safetensors")
+    assert one.keys() == two.keys()
+    for key, tensor in one.items():
+        assert torch.allclose(tensor, two[key], atol=5e-5), key
+
+
+def test_a_batch_that_two_processes_cannot_share_is_refused(launch: Launch) -> None:
+    assert launch.done.returncode != 0
+    assert "recipe.batch_size=15 cannot be dealt out to 2 processes" in launch.done.stderr
+    assert not records.record_path(compose_run(launch.bad)).exists()
