@@ -91,7 +91,10 @@ def _run(arguments: list[str]) -> int:
     if flags:
         print(to_yaml(config), end="")
         return 0
-    record = importlib.import_module("lora_repro.run").run(config, items)
+    record = records.find(config)
+    if record is None:
+        importlib.import_module("lora_repro.at_hand").require(config)
+        record = importlib.import_module("lora_repro.run").run(config, items)
     print(f"{records.describe(record)}\nrecord: {records.record_path(config)}")
     return 0
 

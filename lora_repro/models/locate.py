@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lora_repro.config import ModelConfig
 from lora_repro.errors import BackboneError, hub_unreachable
-from lora_repro.hub import hub_reachable
+from lora_repro.hub import client_errors, hub_reachable
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Weight files, best first: a folder is read from the first that it holds. A .bin is read with weights_only=True."""
@@ -16,7 +16,7 @@ TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"),
 """Sets of files that make up a tokenizer; one set is enough."""
 
 _DOWNLOAD = ["config.json", "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "spm.model", "special_*"]
-_TIMEOUT = 3.0  # seconds for the hub's first answer; with the probe's two it stays below five
+_TIMEOUT = 2.0  # seconds for the hub's first answer; with the probe's two and a half it stays below five
 
 
 def locate(config: ModelConfig) -> Path:
@@ -26,6 +26,27 @@ def locate(config: ModelConfig) -> Path:
         BackboneError: the folder lacks files, or the hub has no such repository or revision.
         OfflineError: the hub is needed and cannot be reached; within five seconds.
     """
+    here = _here(config)
+    if here is not None:
+        return here
+    require(config)
+    assert config.hub_id is not None  # `_here` refuses a backbone with neither path nor hub_id
+    return _download(config.hub_id, config.revision, _what(config))
+
+
+def require(config: ModelConfig) -> None:
+    """Whether `locate` has where to take the backbone from, without downloading it.
+
+    Raises:
+        BackboneError: model.path lacks files, or there is neither path nor hub_id.
+        OfflineError: the hub is needed and cannot be reached.
+    """
+    if _here(config) is None and not hub_reachable():
+        raise hub_unreachable(_what(config))
+
+
+def _here(config: ModelConfig) -> Path | None:
+    """The backbone's folder where it is on this machine: model.path, else the hub's cache."""
     if config.path:
         folder = Path(config.path).expanduser()
         if not folder.is_dir():
@@ -36,13 +57,11 @@ def locate(config: ModelConfig) -> Path:
         return folder
     if not config.hub_id:
         raise BackboneError(f"backbone {config.name} is not on the hub; set model.path to the folder that holds it")
-    cached = _from_cache(config.hub_id, config.revision)
-    if cached is not None:
-        return cached
-    what = f"backbone {config.name} ({config.hub_id})"
-    if not hub_reachable():
-        raise hub_unreachable(what)
-    return _download(config.hub_id, config.revision, what)
+    return _from_cache(config.hub_id, config.revision)
+
+
+def _what(config: ModelConfig) -> str:
+    return f"backbone {config.name} ({config.hub_id})"
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -104,9 +123,8 @@ def _from_cache(hub_id: str, revision: str | None) -> Path | None:
 
 
 def _download(hub_id: str, revision: str | None, what: str) -> Path:
-    import httpx
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         info = HfApi().model_info(hub_id, revision=revision, timeout=_TIMEOUT)
@@ -122,5 +140,5 @@ def _download(hub_id: str, revision: str | None, what: str) -> Path:
         raise BackboneError(
             f"{what} is not on the hub{at}, or is private: check model.hub_id, or set model.path"
         ) from error
-    except (httpx.HTTPError, HfHubHTTPError, OSError) as error:
+    except client_errors() as error:
         raise hub_unreachable(what) from error

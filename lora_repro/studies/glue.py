@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from lora_repro import records
 from lora_repro.compose import compose_run, has_recipe
 from lora_repro.config import RunConfig
-from lora_repro.errors import ConfigError
+from lora_repro.errors import ConfigError, DataError
 from lora_repro.overrides import METHODS as ALL_METHODS
 from lora_repro.overrides import override
 from lora_repro.studies.estimate import estimate
@@ -75,12 +76,17 @@ def plan(arguments: argparse.Namespace) -> list[RunConfig]:
 def main(argv: Sequence[str]) -> int:
     """Plan, say so, run, show the table. 1 when a run failed."""
     arguments = parser().parse_args(argv)
+    if not (arguments.dry or arguments.worker):
+        _require_first(arguments)
     configs = plan(arguments)
     if arguments.worker:
         return _exit_code(_work(configs, arguments.overrides))
     announce(configs)
     if arguments.dry:
         return 0
+    from lora_repro.at_hand import require_for_all
+
+    require_for_all(configs)
     if arguments.jobs > 1:
         code = spawn([sys.executable, "-m", "lora_repro.cli", "glue", *argv, "--worker"], arguments.jobs)
     else:
@@ -95,6 +101,18 @@ def default_recipe(model: str, methods: Sequence[str], tasks: Sequence[str]) -> 
         if all(has_recipe(source, model, method, task) for method in methods for task in tasks):
             return source
     return SOURCES[0]
+
+
+def _require_first(arguments: argparse.Namespace) -> None:
+    """What the first run needs must be within reach: known long before the whole grid is composed."""
+    from lora_repro.at_hand import require
+
+    settings = vars(arguments)
+    first = {name: _words(settings[name], f"--{name}")[0] for name in ("tasks", "methods", "seeds")}
+    if first["methods"] == "all":
+        first["methods"] = next(iter(ALL_METHODS))
+    with suppress(DataError):  # of a folder: that run says so, the others go on
+        require(plan(argparse.Namespace(**(settings | first)))[0])
 
 
 def announce(configs: Sequence[RunConfig]) -> None:

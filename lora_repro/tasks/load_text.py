@@ -7,8 +7,8 @@ from lora_repro.config import DataConfig
 from lora_repro.errors import ConfigError, DataError
 from lora_repro.tasks import dart, e2e, webnlg
 from lora_repro.tasks.data_to_text import SPLITS, DataToTextExamples, DataToTextTask
-from lora_repro.tasks.sources import NotHere, data_folder, read_first
-from lora_repro.tasks.text_hub import read_hub, what
+from lora_repro.tasks.sources import NotHere, data_folder, read_first, require_first
+from lora_repro.tasks.text_hub import read_hub, require, what
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,21 @@ def load_text_split(
     if len(examples) != official:  # scores on another split cannot stand beside the paper's
         log.warning("%s %s has %d texts here; the official split has %d", task.name, split, len(examples), official)
     return examples.first_pairs(pairs).first_inputs(inputs)
+
+
+def require_text_splits(task: DataToTextTask, data: DataConfig) -> None:
+    """Whether `load_text_split` has where to read every split of `task` from, without reading.
+
+    Raises:
+        DataError: the local folder does not exist, or lacks task or split.
+        OfflineError: the hub is the last resort and cannot be reached.
+    """
+    for split in SPLITS:
+        finders = {
+            "local": lambda split=split: find_local(task, split, data_folder(data, task.name)),
+            "hub": lambda split=split: require(task, split),
+        }
+        require_first(finders, data, what(task))
 
 
 def find_local(task: DataToTextTask, split: str, root: Path) -> Path:
