@@ -41,13 +41,17 @@ class Written:
 
 
 def search_of(recipe: RecipeConfig, tokenizer: Any) -> Search:
-    """The search that a recipe asks for. Texts end at the end-of-text token, or at an empty line where the tokenizer
-    has a token for it (GPT-2: 628), as the official commands have it."""
-    empty_line = tokenizer("\n\n", add_special_tokens=False)["input_ids"]
-    stop = {end_of_text(tokenizer), *(empty_line if len(empty_line) == 1 else [])}
+    """The search that a recipe asks for."""
     return Search(
-        recipe.beams, recipe.length_penalty, recipe.no_repeat_ngram, recipe.max_new_tokens, tuple(sorted(stop))
+        recipe.beams, recipe.length_penalty, recipe.no_repeat_ngram, recipe.max_new_tokens, stop_tokens(tokenizer)
     )
+
+
+def stop_tokens(tokenizer: Any) -> tuple[int, ...]:
+    """Texts end at the end-of-text token, or at an empty line where the tokenizer has a token for it (GPT-2: 628), as
+    the official commands have it."""
+    empty_line = tokenizer("\n\n", add_special_tokens=False)["input_ids"]
+    return tuple(sorted({end_of_text(tokenizer), *(empty_line if len(empty_line) == 1 else [])}))
 
 
 def write_texts(
@@ -111,9 +115,7 @@ def write_texts(
                 bar.update(len(positions))
             left = len(missing) - (turn + 1) * world.size
             if world.agree(int(stop_requested())) and left > 0:
-                raise Interrupted(
-                    f"stopped while decoding, some {left} batches from the end; the same command goes on"
-                )
+                raise Interrupted(f"stopped while decoding, some {left} batches from the end; the same command goes on")
     for share in world.gather(fresh):
         done |= share
     return _collect(done, len(inputs), world.size)
