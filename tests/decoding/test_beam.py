@@ -9,9 +9,10 @@ from torch import nn
 
 from lora_repro.decoding.beam import Hypothesis, Search, beam_search
 from lora_repro.methods.apply import adapt
+from lora_repro.methods.virtual_tokens import wants_prompt_lengths
 from tests.tiny_backbones import lora, prefix_methods, tiny
 
-STOP = (0, 7)
+STOP = (3, 11, 23, 38, 52)
 
 
 def plain_beam_search(model: Any, prompt: list[int], search: Search) -> Hypothesis:
@@ -20,12 +21,11 @@ def plain_beam_search(model: Any, prompt: list[int], search: Search) -> Hypothes
     best = Hypothesis()
     for step in range(1, search.max_new_tokens + 1):
         candidates = []
-        for log_p, text in beams:
-            if log_p == -math.inf:
-                continue
-            with torch.inference_mode():
-                output = model(torch.tensor([prompt + text]), use_cache=False, **extra(model, len(prompt)))
-            logits = output.logits[0, -1].tolist()
+        beams = [beam for beam in beams if beam[0] > -math.inf]
+        with torch.inference_mode():
+            rows = torch.tensor([prompt + text for _, text in beams])
+            output = model(rows, use_cache=False, **extra(model, len(prompt), len(beams)))
+        for (log_p, text), logits in zip(beams, output.logits[:, -1].tolist(), strict=True):
             n = search.no_repeat_ngram
             seen = {tuple(text[i : i + n]) for i in range(len(text) - n + 1)} if n else set()
             allowed = [w for w in range(len(logits)) if not n or (*text[len(text) - n + 1 :], w) not in seen]
@@ -45,10 +45,8 @@ def plain_beam_search(model: Any, prompt: list[int], search: Search) -> Hypothes
     return best
 
 
-def extra(model: nn.Module, prompt: int) -> dict[str, torch.Tensor]:
-    from lora_repro.methods.virtual_tokens import wants_prompt_lengths
-
-    return {"prompt_lengths": torch.tensor([prompt])} if wants_prompt_lengths(model) else {}
+def extra(model: nn.Module, prompt: int, rows: int) -> dict[str, torch.Tensor]:
+    return {"prompt_lengths": torch.full((rows,), prompt)} if wants_prompt_lengths(model) else {}
 
 
 def random_prompts(inputs: int, tokens: int) -> torch.Tensor:
@@ -58,7 +56,7 @@ def random_prompts(inputs: int, tokens: int) -> torch.Tensor:
 def sharpened(model: nn.Module) -> nn.Module:
     """Random tiny models spread their probability evenly: greater weights make texts that end and repeat."""
     with torch.no_grad():
-        model.get_output_embeddings().weight.mul_(6.0)  # type: ignore[operator]
+        model.get_output_embeddings().weight.mul_(12.0)  # type: ignore[operator]
     return model
 
 
@@ -68,22 +66,21 @@ def sharpened(model: nn.Module) -> nn.Module:
 )
 def test_texts_and_scores_are_those_of_a_plain_search(name: str, beams: int, penalty: float, ngram: int) -> None:
     model = sharpened(tiny(name, seed=1).model)
-    search = Search(beams, penalty, ngram, max_new_tokens=10, stop=STOP)
-    prompts = random_prompts(5, 6)
+    search = Search(beams, penalty, ngram, max_new_tokens=8, stop=STOP)
+    prompts = random_prompts(4, 6)
     found = beam_search(model, prompts, search)
     expected = [plain_beam_search(model, prompt.tolist(), search) for prompt in prompts]
     assert [h.tokens for h in found] == [h.tokens for h in expected]
     assert [h.finished for h in found] == [h.finished for h in expected]
-    assert [h.score for h in found] == pytest.approx([h.score for h in expected], abs=1e-4)
+    assert [h.score for h in found] == pytest.approx([h.score for h in expected], abs=1e-3)
 
 
-def test_the_plain_search_ends_some_texts_and_cuts_others_off() -> None:
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_some_texts_end_and_others_are_cut_off(name: str) -> None:
     """Or else the comparison above would compare one kind alone."""
-    model = sharpened(tiny("gpt2", seed=1).model)
-    search = Search(4, 0.8, 2, max_new_tokens=10, stop=STOP)
-    finished = {h.finished for h in beam_search(model, random_prompts(5, 6), search)}
-    lengths = {len(h.tokens) for h in beam_search(model, random_prompts(5, 6), search)}
-    assert finished == {True, False} or len(lengths) > 1
+    found = beam_search(sharpened(tiny(name, seed=1).model), random_prompts(12, 6), Search(4, 0.8, 2, 8, STOP))
+    assert {h.finished for h in found} == {True, False}
+    assert len({len(h.tokens) for h in found}) > 2
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
@@ -96,7 +93,7 @@ def test_virtual_tokens_stay_in_the_cache(name: str, method: Any) -> None:
     found = beam_search(model, prompts, search)
     expected = [plain_beam_search(model, prompt.tolist(), search) for prompt in prompts]
     assert [h.tokens for h in found] == [h.tokens for h in expected]
-    assert [h.score for h in found] == pytest.approx([h.score for h in expected], abs=1e-4)
+    assert [h.score for h in found] == pytest.approx([h.score for h in expected], abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama"])

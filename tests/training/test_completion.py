@@ -96,7 +96,7 @@ def test_validation_is_the_mean_over_tokens_without_smoothing() -> None:
 
 
 def test_uncorrected_eps_gives_the_official_step() -> None:
-    """Against the official AdamW written out: decay aside, denom = sqrt(v) + eps, step size lr sqrt(1 - b2^t) / (1 - b1^t)."""
+    """Against the official AdamW written out, decay aside: lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)."""
     recipe = RecipeConfig(
         source="custom", lr=0.01, epochs=1, batch_size=1, weight_decay=0.0, max_length=8, adam_eps=1e-3,
         adam_eps_uncorrected=True,
