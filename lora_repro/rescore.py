@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
         0.
 
     Raises:
-        DataError: a record has no texts, its file of texts is missing or another one, or the test data are not the same.
+        DataError: a record has no texts, the file of its texts is missing or another one, or the test data are others.
     """
     parser = argparse.ArgumentParser(
         prog="lora-repro rescore", description="Score the texts of finished data-to-text runs anew, into their records."
