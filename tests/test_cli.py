@@ -36,7 +36,19 @@ def stand_in_run(monkeypatch: pytest.MonkeyPatch, run: Callable[..., object]) ->
 def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert set(cli.VERBS) == {"run", "glue", "table", "score", "audit", "export", "import", "merge", "params"}
+    assert set(cli.VERBS) == {
+        "run",
+        "glue",
+        "table",
+        "decode",
+        "score",
+        "rescore",
+        "audit",
+        "export",
+        "import",
+        "merge",
+        "params",
+    }
     assert all(f"\n  {verb}" in shown for verb in cli.VERBS)
 
 
@@ -135,6 +147,8 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         ("params", "lora_repro.report.parameters"),
         ("audit", "lora_repro.report.audit"),
         ("score", "lora_repro.metrics.text.score_file"),
+        ("decode", "lora_repro.decode"),
+        ("rescore", "lora_repro.rescore"),
     ],
 )
 def test_verbs_go_to_their_rooms(verb: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
