@@ -111,6 +111,12 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
         "methods x tasks x seeds on GLUE, ending with the table",
         _elsewhere("lora_repro.studies.glue"),
     ),
+    "study": (
+        "the runs of a table or figure of the paper, here or on Slurm",
+        _elsewhere("lora_repro.studies.study"),
+    ),
+    "plan": ("every run of a study: done, running, failed, ...", _elsewhere("lora_repro.studies.study", "plan_main")),
+    "status": ("all studies, one line each", _elsewhere("lora_repro.studies.study", "status_main")),
     "table": ("render tables from finished records", _elsewhere("lora_repro.report.glue_table")),
     "score": ("score a file of generated texts against references", _elsewhere("lora_repro.metrics.text.score_file")),
     "audit": ("every parameter count that the paper prints, rebuilt", _elsewhere("lora_repro.report.audit")),

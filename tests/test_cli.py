@@ -29,7 +29,20 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> N
 def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert set(cli.VERBS) == {"run", "glue", "table", "score", "audit", "export", "import", "merge", "params"}
+    assert set(cli.VERBS) == {
+        "run",
+        "glue",
+        "study",
+        "plan",
+        "status",
+        "table",
+        "score",
+        "audit",
+        "export",
+        "import",
+        "merge",
+        "params",
+    }
     assert all(f"\n  {verb}" in shown for verb in cli.VERBS)
 
 
@@ -115,6 +128,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     ("verb", "module"),
     [
         ("glue", "lora_repro.studies.glue"),
+        ("study", "lora_repro.studies.study"),
         ("table", "lora_repro.report.glue_table"),
         ("params", "lora_repro.report.parameters"),
         ("audit", "lora_repro.report.audit"),

@@ -49,7 +49,8 @@ def composed(path: Path) -> list[str]:
 
 
 def test_every_file_of_conf_composes() -> None:
-    files = sorted(config_dir().rglob("*.yaml"))
+    apart = ("studies", "launcher")  # not of Hydra's: lora_repro.studies reads them, tests/studies checks them
+    files = [path for path in sorted(config_dir().rglob("*.yaml")) if path.parent.name not in apart]
     for path in files:
         items = composed(path)
         config = compose_run(items)
@@ -69,7 +70,7 @@ def test_every_file_of_conf_composes() -> None:
                     if key not in (later.get(section) or {}):
                         assert getattr(getattr(config, section), key) == value, f"{path}: {section}.{key}"
     kinds = {group: len(list((config_dir() / group).rglob("*.yaml"))) for group in GROUPS}
-    assert kinds == {"model": 7, "method": len(METHODS), "task": 9, "recipe": EXPECTED_RECIPES, "tracker": 2}
+    assert kinds == {"model": 7, "method": len(METHODS), "task": 12, "recipe": EXPECTED_RECIPES, "tracker": 2}
     assert len(files) == sum(kinds.values()) + 1
 
 
