@@ -29,6 +29,7 @@ class Part:
     row: str | None = None  # as the paper calls it; None: the method's name
     tasks: tuple[str, ...] | None = None  # None: the study's
     models: tuple[str, ...] | None = None  # only for these; None: for every model
+    not_models: tuple[str, ...] = ()  # for every model but these
     recipe: str | None = None  # source; None: the study's
     init_from: str | None = None  # "mnli": MRPC, RTE and STS-B start from the MNLI run of the same settings and seed
     set: tuple[str, ...] = ()  # settings of every run
@@ -46,6 +47,7 @@ class StudyFile:
     tasks: tuple[str, ...]
     seeds: tuple[int, ...]
     parts: tuple[Part, ...]
+    set: tuple[str, ...] = ()  # settings of every run
     recipe: str | None = None  # source, where it has what the model asks for; None: paper, official, mini in this order
     statistic: str = "median"  # over seeds: median (GLUE) or mean (data-to-text)
 
@@ -53,6 +55,10 @@ class StudyFile:
     def plain(self) -> bool:
         """A grid without differences: takes any method and any task that is asked for."""
         return len(self.parts) == 1 and self.parts[0] == Part(self.parts[0].methods)
+
+    def parts_for(self, model: str) -> list[Part]:
+        """The rows that the table has for a model; for one that is not in the paper, those that are for any."""
+        return [part for part in self.parts if model not in part.not_models and model in (part.models or (model,))]
 
 
 def names() -> list[str]:
@@ -111,6 +117,7 @@ def parse(path: Path) -> StudyFile:
         tasks=_chosen(path, "tasks", raw["tasks"], choices("task")),
         seeds=tuple(int(seed) for seed in raw["seeds"]),
         parts=tuple(_part(path, part) for part in raw["parts"]),
+        set=_settings(path, raw.get("set")),
         recipe=raw.get("recipe"),
         statistic=raw.get("statistic", "median"),
     )
@@ -128,6 +135,7 @@ def _part(path: Path, raw: dict[str, Any]) -> Part:
         row=raw.get("row"),
         tasks=_chosen(path, "tasks", raw["tasks"], choices("task")) if "tasks" in raw else None,
         models=_chosen(path, "models", raw["models"], choices("model")) if "models" in raw else None,
+        not_models=_chosen(path, "not_models", raw["not_models"], choices("model")) if "not_models" in raw else (),
         recipe=raw.get("recipe"),
         init_from=raw.get("init_from"),
         set=_settings(path, raw.get("set")),

@@ -146,11 +146,13 @@ def _cells(request: Request) -> Iterator[_Cell]:
     if study.plain:
         parts = [replace(study.parts[0], methods=request.methods or study.parts[0].methods)]
     else:
-        parts = [part for part in study.parts if part.models is None or request.model in part.models]
+        parts = study.parts_for(request.model)
         own = sorted({method for part in parts for method in part.methods})
         _must_have("methods", request.methods, own, study.name)
         if not parts:
-            raise ConfigError(f"study {study.name} has no rows for model {request.model}; it is about {study.models}")
+            raise ConfigError(
+                f"study {study.name} has no rows for model {request.model}; it is about {', '.join(study.models)}"
+            )
     if not study.plain:
         own = [*study.tasks, *(task for part in parts for task in part.tasks or ())]
         _must_have("tasks", request.tasks, sorted(set(own)), study.name)
@@ -167,7 +169,7 @@ def _cells(request: Request) -> Iterator[_Cell]:
             for method in methods:
                 for varied in part.vary:
                     row = " ".join([part.row or method, *(item.removeprefix("method.") for item in varied)])
-                    yield _Cell(part, row, method, task, (*part.set, *part.by_task.get(task, ()), *varied))
+                    yield _Cell(part, row, method, task, (*study.set, *part.set, *part.by_task.get(task, ()), *varied))
 
 
 def _must_have(key: str, asked: Sequence[str] | None, own: Sequence[str], study: str) -> None:

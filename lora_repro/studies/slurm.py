@@ -171,7 +171,7 @@ class _Submission:
         options += [f"--dependency=aftercorr:{after}", "--kill-on-invalid-dep=yes"] if after else []
         options += chosen.sbatch
         threads = max(1, chosen.cpus // max(1, chosen.gpus))
-        path = [f"export PYTHONPATH={shlex.quote(str(self.code))}:${{PYTHONPATH:-}}"] if self.code else []
+        path = [f"export PYTHONPATH={shlex.quote(str(self.code))}${{PYTHONPATH:+:$PYTHONPATH}}"] if self.code else []
         lines = [
             "#!/bin/bash",
             *(f"#SBATCH {option}" for option in options),
@@ -201,7 +201,8 @@ def job_states(runs: Path) -> dict[str, State]:
             ["squeue", "--me", "-h", "-r", "-O", wanted], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        print(f"warning: squeue gives no answer ({error}); Slurm's states are not shown")
+        why = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
+        print(f"warning: squeue gives no answer ({why}); Slurm's states are not shown")
         return {}
     places = {}
     for path in submissions:
