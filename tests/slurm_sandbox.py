@@ -13,6 +13,8 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
 
+CPUS = 8
+
 CONF = """\
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -37,6 +39,8 @@ SlurmdSpoolDir={root}/spool
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
+# more CPUs than there are: tasks that sleep must not keep others waiting
+SlurmdParameters=config_overrides
 PropagateResourceLimits=NONE
 MinJobAge=86400
 KillWait=10
@@ -70,9 +74,7 @@ class Sandbox:
         self._munge()
         memory = int(Path("/proc/meminfo").read_text().split()[1]) // 1024 - 512
         host, (controller, node) = socket.gethostname().split(".")[0], _free_ports(2)
-        text = CONF.format(
-            root=self.root, host=host, controller=controller, node=node, cpus=os.cpu_count(), memory=memory
-        )
+        text = CONF.format(root=self.root, host=host, controller=controller, node=node, cpus=CPUS, memory=memory)
         (self.root / "slurm.conf").write_text(text)
         for daemon in ("slurmctld", "slurmd"):
             self.run([_program(daemon) or daemon])

@@ -74,7 +74,7 @@ def test_every_file_of_conf_composes() -> None:
     assert len(files) == sum(kinds.values()) + 1
 
 
-EXPECTED_RECIPES = 4 + len(METHODS) + 10 * 1 + 7 * 8  # sources; mini's; (source, model, method) files; tasks of seven
+EXPECTED_RECIPES = 4 + len(METHODS) + 15 * 1 + 9 * 8 + 2  # sources; mini's; (source, model, method); their tasks
 
 
 def test_every_choice_of_a_method_has_its_own_class() -> None:

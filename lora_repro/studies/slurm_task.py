@@ -1,6 +1,7 @@
 """What one task of a Slurm array does: start its run, and see to it that nothing is lost.
 
-    time limit ahead (USR1)         the run saves at its next step, the task requeues itself and goes on there
+    time limit ahead (USR1)         the run saves at its next step, the task requeues itself and goes on there; when more
+                                    than `restarts` attempts in a row come to no checkpoint it is recorded as failed
     pre-emption, scancel (TERM)     the run saves and the task leaves; Slurm requeues what it pre-empted
     node failure                    Slurm requeues; the run goes on from its last checkpoint
     the run's process is killed     requeued at most `restarts` times, then recorded as failed
@@ -24,6 +25,7 @@ from lora_repro.errors import HeldError
 from lora_repro.studies.plan import Plan, Planned, from_json
 from lora_repro.studies.states import CHECKPOINTS, FAILURE
 
+IDLE = "idle-attempts.txt"
 PATIENCE = 15.0  # seconds between two tries for a run that another process holds (a dead node's lock goes stale)
 
 
@@ -59,9 +61,11 @@ class Task:
             print(f"asked to leave: {self.run.place} is saved")
             return 128 + signal.SIGTERM
         if signal.SIGUSR1 in self.asked:
-            if code == HeldError.exit_code or self._saved() != before:
+            idle = 0 if code == HeldError.exit_code or self._saved() != before else self._idle() + 1
+            if idle <= self.restarts:
+                self._idle(idle)
                 return self._requeue("the time limit is near")
-            return self._fail("TimeoutError: not one step within the time limit; give it more TIME")
+            return self._fail(f"TimeoutError: not one step within the time limit, {idle} times; give it more TIME")
         if code < 0:
             name = signal.Signals(-code).name
             if int(os.environ.get("SLURM_RESTART_COUNT", "0")) < self.restarts:
@@ -90,6 +94,13 @@ class Task:
         """When the run's states were written: another answer means that it has gone on."""
         paths = [self.plan.folder(self.run) / name for name in CHECKPOINTS]
         return [path.stat().st_mtime_ns for path in paths if path.exists()]
+
+    def _idle(self, count: int | None = None) -> int:
+        """Attempts in a row that came to no checkpoint, kept beside the run."""
+        path = self.plan.folder(self.run) / IDLE
+        if count is not None:
+            records.write_atomically(path, str(count).encode())
+        return int(path.read_text()) if path.exists() else 0
 
     def _requeue(self, why: str) -> int:
         job = os.environ["SLURM_JOB_ID"]
