@@ -1,7 +1,7 @@
 """What one task of a Slurm array does: start its run, and see to it that nothing is lost.
 
-    time limit ahead (USR1)         the run saves at its next step, the task requeues itself and goes on there; when more
-                                    than `restarts` attempts in a row come to no checkpoint it is recorded as failed
+    time limit ahead (USR1)         the run saves at its next step, the task requeues itself and goes on there; recorded
+                                    as failed when more than `restarts` attempts in a row come to no checkpoint
     pre-emption, scancel (TERM)     the run saves and the task leaves; Slurm requeues what it pre-empted
     node failure                    Slurm requeues; the run goes on from its last checkpoint
     the run's process is killed     requeued at most `restarts` times, then recorded as failed

@@ -36,7 +36,7 @@ def slow_down(*_):
     signal.setitimer(signal.ITIMER_REAL, 0)
     utils = sys.modules["torch"].nn.utils
     clip = utils.clip_grad_norm_  # called once a step
-    utils.clip_grad_norm_ = lambda *given: (time.sleep(1 if os.path.exists({brake!r}) else 0), clip(*given))[1]
+    utils.clip_grad_norm_ = lambda *given: (time.sleep(3 if os.path.exists({brake!r}) else 0), clip(*given))[1]
 
 if "run" in sys.orig_argv:  # the run, not the task that watches over it
     signal.signal(signal.SIGALRM, slow_down)
@@ -105,7 +105,7 @@ class Cluster:
         return "".join(path.read_text() for path in (self.out / "runs" / "slurm").rglob("*.log"))
 
     def slow(self, folder: Path) -> tuple[str, Path]:
-        """A ``--setup`` that makes each step take a second longer, and the brake: while that file is there."""
+        """A ``--setup`` that makes each step take three seconds longer, and the brake: while that file is there."""
         folder.mkdir()
         brake = folder / "brake"
         brake.touch()
