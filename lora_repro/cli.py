@@ -121,6 +121,7 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     ),
     "plan": ("every run of a study: done, running, failed, ...", _elsewhere("lora_repro.studies.study", "plan_main")),
     "status": ("all studies, one line each", _elsewhere("lora_repro.studies.study", "status_main")),
+    "wandb-sync": ("send what was tracked offline to W&B", _elsewhere("lora_repro.studies.wandb_sync")),
     "table": ("render tables from finished records", _elsewhere("lora_repro.report.glue_table")),
     "score": ("score a file of generated texts against references", _elsewhere("lora_repro.metrics.text.score_file")),
     "audit": ("every parameter count that the paper prints, rebuilt", _elsewhere("lora_repro.report.audit")),
@@ -132,7 +133,7 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
 
 
 def _usage() -> str:
-    verbs = "\n".join(f"  {name:8}{text}" for name, (text, _) in VERBS.items())
+    verbs = "\n".join(f"  {name:12}{text}" for name, (text, _) in VERBS.items())
     return (
         "usage: lora-repro VERB ...\n\n"
         "Reproduce LoRA: Low-Rank Adaptation of Large Language Models (arXiv:2106.09685v2).\n\n"

@@ -35,6 +35,7 @@ def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         "study",
         "plan",
         "status",
+        "wandb-sync",
         "table",
         "score",
         "audit",
