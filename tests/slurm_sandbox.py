@@ -13,7 +13,7 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
 
-CPUS = 8
+CPUS = 16
 
 CONF = """\
 ClusterName=tests
