@@ -19,7 +19,7 @@ def test_a_program_says_what_how_much_and_how(path: Path) -> None:
     text = path.read_text()
     doc = ast.get_docstring(ast.parse(text)) or ""
     assert re.match(rf"{study[: -len(study.lstrip('abcdefghijklmnopqrstuvwxyz'))].capitalize()} \d+: ", doc)
-    assert "Cost: " in doc and f"make {study}" in doc and f"python experiments/{path.name}" in doc
+    assert re.search(r"Cost:\s", doc) and f"make {study}" in doc and f"python experiments/{path.name}" in doc
     assert "The paper" in doc and f'main(["{study}"' in text
 
 
