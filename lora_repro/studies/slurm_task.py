@@ -103,7 +103,8 @@ class Task:
         return int(path.read_text()) if path.exists() else 0
 
     def _requeue(self, why: str) -> int:
-        job = os.environ["SLURM_JOB_ID"]
+        # not SLURM_JOB_ID: one of the tasks has the array's own number for its job, which would requeue all of them
+        job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
         print(f"{why}: requeued as {job}", flush=True)
         subprocess.run(["scontrol", "requeue", job], check=True)
         return 0

@@ -120,6 +120,10 @@ def until(true: Callable[[], object], what: str, seconds: float = 300) -> None:
         time.sleep(0.2)
 
 
+def nodes(cluster: Cluster) -> str:
+    return cluster.slurm.run(["sinfo", "-h", "-o", "%t"])
+
+
 @pytest.fixture(scope="module")
 def cluster(tiny_bert: Path, toy_rte: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     root = tmp_path_factory.mktemp("cluster")
@@ -232,8 +236,8 @@ def test_a_study_on_slurm(cluster: Cluster, tmp_path: Path) -> None:
     until(lambda: (found := owner(run_folder(killed))) and found.process != holder.process, "the killed run goes on")
     node = cluster.slurm.run(["sinfo", "-h", "-o", "%n"]).strip()
     cluster.slurm.run(["scontrol", "update", f"nodename={node}", "state=down", "reason=test"])
-    time.sleep(1)
-    cluster.slurm.run(["scontrol", "update", f"nodename={node}", "state=resume"])
+    resume = ["scontrol", "update", f"nodename={node}", "state=resume"]  # refused when the node has come back by itself
+    until(lambda: cluster.slurm.run(resume, check=False) or "down" not in nodes(cluster), "the node is back", 60)
 
     # the cancelled one is submitted again; with the edit it would not be taken
     with pytest.raises(AssertionError, match=r"uncommitted changes in lora_repro/run\.py"):
