@@ -12,7 +12,7 @@ from lora_repro import locks, records
 from lora_repro.config import RunConfig
 from lora_repro.errors import DataError, HeldError, Interrupted
 from lora_repro.studies.estimate import duration, estimate
-from lora_repro.studies.plan import Plan, Planned
+from lora_repro.studies.plan import ADAPTER, Plan, Planned
 from lora_repro.studies.states import FAILURE, failure, finished, record
 
 Runner = Callable[[RunConfig, Sequence[str]], records.Record]
@@ -87,6 +87,7 @@ def _run_one(
     plan: Plan, one: Planned, run: Runner, announce: Callable[[str], None], outcome: Outcome, began: float
 ) -> None:
     try:
+        _has_its_start(plan, one)
         result = run(one.config(), one.items)
     except (Interrupted, KeyboardInterrupt):
         raise
@@ -108,6 +109,18 @@ def _run_one(
         f"{result.last.headline:.4f} (last); {result.cost.train_seconds + result.cost.eval_seconds:.0f} s"
         + (f"; the rest is ready in about {duration(remaining)}" if remaining else "")
     )
+
+
+def _has_its_start(plan: Plan, one: Planned) -> None:
+    """A record travels (it may have come with the repository); the adapter that a run starts from does not."""
+    if one.after is None:
+        return
+    adapter = Path(plan.runs, one.after, ADAPTER)
+    if not adapter.exists():
+        raise DataError(
+            f"{one.place} starts from {adapter}, which is gone, though that run's record is there: put the file back, "
+            f"or delete {plan.first_path(one)} and the study trains it again"
+        )
 
 
 def give_back() -> None:
