@@ -39,6 +39,10 @@ def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(cli.VERBS) == {
         "run",
         "glue",
+        "study",
+        "plan",
+        "status",
+        "wandb-sync",
         "table",
         "decode",
         "score",
@@ -143,6 +147,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     ("verb", "module"),
     [
         ("glue", "lora_repro.studies.glue"),
+        ("study", "lora_repro.studies.study"),
         ("table", "lora_repro.report.glue_table"),
         ("params", "lora_repro.report.parameters"),
         ("audit", "lora_repro.report.audit"),
