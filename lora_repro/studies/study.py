@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lora_repro.at_hand import require_for_all
 from lora_repro.errors import Interrupted
 from lora_repro.studies import slurm
 from lora_repro.studies.arguments import add_request, request
@@ -79,6 +78,8 @@ def look_ahead(asked: Request, arguments: argparse.Namespace) -> None:
         OfflineError: the hub is needed and cannot be reached.
         BackboneError: the backbone's folder lacks files.
     """
+    from lora_repro.at_hand import require_for_all
+
     if arguments.launcher == "local" and not arguments.dry:
         require_for_all([first_run(asked).config()])
 
@@ -102,6 +103,8 @@ def carry_out(plan: Plan, arguments: argparse.Namespace) -> int | None:
     missing = {run.task: run for run in plan.planned if states[run.place].kind != DONE}
     if not missing:
         return 0
+    from lora_repro.at_hand import require_for_all  # imports NumPy: too much for plan and status
+
     require_for_all([run.config() for run in missing.values()])  # of each task one run: known before torch is there
     if (arguments.jobs or 1) > 1:
         code = run_beside(plan, arguments.jobs)
