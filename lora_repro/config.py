@@ -13,7 +13,7 @@ from omegaconf import MISSING
 WEIGHT_TYPES = ("W_q", "W_k", "W_v", "W_o", "W_fc1", "W_fc2")
 """The paper's names of a block's projections (section 1, "Terminologies"), and the two of its MLP."""
 
-DATA_SOURCES = ("local", "hub")
+DATA_SOURCES = ("local", "hub", "embedded")
 INITS = ("kaiming", "gaussian")
 ADAPTER_ACTIVATIONS = ("relu", "gelu", "swish")
 PREFIX_INITS = ("vocabulary", "random")
@@ -163,11 +163,16 @@ class RecipeConfig:
 
 @dataclass
 class DataConfig:
-    """Where data come from; nothing here is part of a run's identity."""
+    """Where data come from. Of this only one thing is part of a run's identity: whether the data are generated."""
 
     dir: Optional[str] = None  # folder with glue/ (layout of the official zip) or the task folders themselves
-    sources: list[str] = field(default_factory=lambda: ["local", "hub"])  # tried in this order
+    sources: list[str] = field(default_factory=lambda: ["local", "hub"])  # tried in this order; or embedded, alone
     cache: str = ".cache/encodings"
+
+    @property
+    def generated(self) -> bool:
+        """Whether the suite's own generated data are asked for."""
+        return list(self.sources) == ["embedded"]
 
 
 @dataclass

@@ -51,7 +51,7 @@ class Split:
     """What a split held: enough to see that two runs used the same data."""
 
     examples: int
-    source: str  # local | saved | hub | embedded
+    source: str  # local | saved | hub | embedded (generated)
     fingerprint: str
 
 
@@ -106,6 +106,11 @@ class Record:
     finished: str  # UTC, ISO 8601
     study: str | None = None
 
+    @property
+    def generated(self) -> bool:
+        """Whether the run used the suite's own generated data."""
+        return any(split.source == "embedded" for split in self.splits.values())
+
 
 # -- identity --------------------------------------------------------------------------------------------------------
 
@@ -124,6 +129,7 @@ def science(config: RunConfig) -> dict[str, Any]:
         "seed": config.seed,
         "precision": config.precision,
         "init_from": None if config.init_from is None else "/".join(Path(config.init_from).parts[-2:]),
+        **({"data": "embedded"} if config.data.generated else {}),  # real data have no entry, wherever they came from
     }
 
 
