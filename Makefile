@@ -19,7 +19,7 @@ TRACKER ?= none
 SET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test params audit glue-roberta clean
+.PHONY: help setup quickstart lint test params audit glue-roberta clean
 
 help: ## list the targets and their variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
+
+quickstart: setup ## every method on the embedded backbones and data: minutes on two cores, no network
+	@$(BIN)/lora-repro quickstart
 
 lint: setup ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -111,6 +111,10 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
         "methods x tasks x seeds on GLUE, ending with the table",
         _elsewhere("lora_repro.studies.glue"),
     ),
+    "quickstart": (
+        "every method on the embedded backbones and data, in minutes, without a network",
+        _elsewhere("lora_repro.studies.quickstart"),
+    ),
     "table": ("render tables from finished records", _elsewhere("lora_repro.report.glue_table")),
     "score": ("score a file of generated texts against references", _elsewhere("lora_repro.metrics.text.score_file")),
     "audit": ("every parameter count that the paper prints, rebuilt", _elsewhere("lora_repro.report.audit")),
@@ -122,7 +126,7 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
 
 
 def _usage() -> str:
-    verbs = "\n".join(f"  {name:8}{text}" for name, (text, _) in VERBS.items())
+    verbs = "\n".join(f"  {name:12}{text}" for name, (text, _) in VERBS.items())
     return (
         "usage: lora-repro VERB ...\n\n"
         "Reproduce LoRA: Low-Rank Adaptation of Large Language Models (arXiv:2106.09685v2).\n\n"

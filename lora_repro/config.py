@@ -31,7 +31,7 @@ class ModelConfig:
     architecture: str = MISSING  # a key of models.ARCHITECTURES: bert, roberta, deberta-v2, gpt2, llama
     hub_id: Optional[str] = None  # e.g. "FacebookAI/roberta-base"; None: only from a folder
     revision: Optional[str] = None  # commit on the hub
-    path: Optional[str] = None  # local folder with config, tokenizer and safetensors; wins over the hub
+    path: Optional[str] = None  # folder with config, tokenizer and safetensors (package://: of ours); wins over the hub
     dims: dict[str, Any] = field(default_factory=dict)  # arguments of the Transformers config class, for the audit
 
 

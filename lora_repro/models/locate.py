@@ -15,6 +15,9 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.b
 TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"), ("spm.model",), ("tokenizer.model",))
 """Sets of files that make up a tokenizer; one set is enough."""
 
+PACKAGE = "package://"
+"""What model.path begins with when the backbone comes with the suite: the rest is a place in the package's folder."""
+
 _DOWNLOAD = ["config.json", "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "spm.model", "special_*"]
 _TIMEOUT = 3.0  # seconds for the hub's first answer; with the probe's two it stays below five
 
@@ -22,12 +25,14 @@ _TIMEOUT = 3.0  # seconds for the hub's first answer; with the probe's two it st
 def locate(config: ModelConfig) -> Path:
     """The folder with config, weights and tokenizer of `config`: model.path, else the hub cache, else the hub.
 
+    A path ``package://minis/roberta-mini`` is a folder of the installed package, wherever that lies.
+
     Raises:
         BackboneError: the folder lacks files, or the hub has no such repository or revision.
         OfflineError: the hub is needed and cannot be reached; within five seconds.
     """
     if config.path:
-        folder = Path(config.path).expanduser()
+        folder = _given(config.path)
         if not folder.is_dir():
             raise BackboneError(f"model.path={config.path} is not a folder; it should hold the files of {config.name}")
         missing = missing_files(folder)
@@ -43,6 +48,13 @@ def locate(config: ModelConfig) -> Path:
     if not hub_reachable():
         raise hub_unreachable(what)
     return _download(config.hub_id, config.revision, what)
+
+
+def _given(path: str) -> Path:
+    """The folder that model.path names."""
+    if path.startswith(PACKAGE):
+        return Path(__file__).resolve().parents[1] / path.removeprefix(PACKAGE)
+    return Path(path).expanduser()
 
 
 def missing_files(folder: Path) -> list[str]:

@@ -54,7 +54,7 @@ def comparison(grid: Grid, seeds: int) -> Table:
             for method in grid.methods]  # fmt: skip
     rows.append(["constant answer", "0", *(_percent(_baseline(grid, task)) for task in grid.tasks)])
     return Table(
-        title=f"GLUE development sets, {grid.model}, recipe {grid.recipe}",
+        title=f"{_data(grid)}, {grid.model}, recipe {grid.recipe}",
         notes=notes(grid),
         columns=columns,
         rows=rows,
@@ -137,6 +137,12 @@ def show(grid: Grid, seeds: int, out: Path) -> int:
     written += details(grid).save(out / f"glue_{grid.model}_{grid.recipe}_details")
     print("saved " + ", ".join(str(path) for path in written))
     return 0
+
+
+def _data(grid: Grid) -> str:
+    """What the numbers were measured on, for the title."""
+    generated = any(record.generated for record in grid.records)
+    return "GENERATED DATA in the form of GLUE" if generated else "GLUE development sets"
 
 
 def _cell(summary: Summary | None, seeds: int) -> str:

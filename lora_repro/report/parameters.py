@@ -110,12 +110,16 @@ def markdown(rows: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render(cache: Path | None = CACHE) -> str:
-    """The table of all backbones and methods in conf/, from the cache when nothing has changed since."""
-    key = _key()
+def render(cache: Path | None = CACHE, models: Sequence[str] | None = None) -> str:
+    """The table of all methods in conf/, from the cache when nothing has changed since.
+
+    Args:
+        models: backbones, files of conf/model; None: all that have weights.
+    """
+    key = _key() if models is None else f"{_key()} {' '.join(models)}"
     if cache is not None and (kept := _kept(cache, key)) is not None:
         return kept
-    text = markdown(_rows())
+    text = markdown(_rows(models))
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
         partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
@@ -136,10 +140,10 @@ def backbones() -> list[ModelConfig]:
     return [model for model in map(model_config, names("model")) if model.hub_id or model.path]
 
 
-def _rows() -> list[Row]:
-    """Every backbone of conf/model with every method of conf/method, at the settings of the paper's figure."""
+def _rows(models: Sequence[str] | None = None) -> list[Row]:
+    """Every backbone with every method of conf/method, at the settings of the paper's figure."""
     rows = []
-    for model in backbones():
+    for model in backbones() if models is None else map(model_config, models):
         methods = []
         for config in map(method_config, names("method")):
             printed = PAPER.get((model.name, config.name))

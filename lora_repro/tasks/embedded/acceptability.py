@@ -109,8 +109,16 @@ _FRAMES: tuple[Callable[[Draw, bool], tuple[str, str]], ...] = (
     _agreement, _reflexive, _order, _argument, _auxiliary, _gap, _determiner,
 )  # fmt: skip
 
-_CONTENT = {
-    *_PEOPLE, *chain.from_iterable(_SELVES.values()), *(verb.past for verb in VERBS), *ADJECTIVES, *_STATES, *(place.split()[-1] for place in PLACES),
-    *_THINGS, *(_number(thing, True) for thing in _THINGS),
-}  # fmt: skip
+_CONTENT = frozenset(
+    chain(
+        _PEOPLE,
+        chain.from_iterable(_SELVES.values()),
+        (verb.past for verb in VERBS),
+        ADJECTIVES,
+        _STATES,
+        (place.split()[-1] for place in PLACES),
+        _THINGS,
+        (_number(thing, True) for thing in _THINGS),
+    )
+)
 """Words that no rule is about: a sentence and its broken sister have them in common, and stand in the same split."""
