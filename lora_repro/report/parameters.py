@@ -20,6 +20,10 @@ CACHE = Path(".cache/parameters.json")
 LABELS = 2  # outputs of the counted head, as for most GLUE tasks
 
 
+Chosen = Sequence[tuple[ModelConfig, Sequence[MethodConfig]]]
+"""Backbones, each with the methods to count on it."""
+
+
 @dataclass(frozen=True)
 class Printed:
     """A figure of the paper and the settings it belongs to."""
@@ -110,16 +114,16 @@ def markdown(rows: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render(cache: Path | None = CACHE, models: Sequence[str] | None = None) -> str:
-    """The table of all methods in conf/, from the cache when nothing has changed since.
+def render(cache: Path | None = CACHE, chosen: Chosen | None = None) -> str:
+    """The table, from the cache when nothing has changed since.
 
     Args:
-        models: backbones, files of conf/model; None: all that have weights.
+        chosen: backbones with their methods; None: all backbones and methods in conf/.
     """
-    key = _key() if models is None else f"{_key()} {' '.join(models)}"
+    key = _key() if chosen is None else f"{_key()} {hashlib.sha256(repr(chosen).encode()).hexdigest()}"
     if cache is not None and (kept := _kept(cache, key)) is not None:
         return kept
-    text = markdown(_rows(models))
+    text = markdown(_rows() if chosen is None else _chosen_rows(chosen))
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
         partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
@@ -140,10 +144,14 @@ def backbones() -> list[ModelConfig]:
     return [model for model in map(model_config, names("model")) if model.hub_id or model.path]
 
 
-def _rows(models: Sequence[str] | None = None) -> list[Row]:
-    """Every backbone with every method of conf/method, at the settings of the paper's figure."""
+def _chosen_rows(chosen: Chosen) -> list[Row]:
+    return [row for model, methods in chosen for row in parameter_table([model], methods)]
+
+
+def _rows() -> list[Row]:
+    """Every backbone of conf/model with every method of conf/method, at the settings of the paper's figure."""
     rows = []
-    for model in backbones() if models is None else map(model_config, models):
+    for model in backbones():
         methods = []
         for config in map(method_config, names("method")):
             printed = PAPER.get((model.name, config.name))

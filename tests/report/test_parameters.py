@@ -61,7 +61,7 @@ def test_markdown_shows_a_disagreement() -> None:
 def test_kept_until_something_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[int] = []
 
-    def count(models: object = None) -> list[parameters.Row]:
+    def count() -> list[parameters.Row]:
         counted.append(1)
         return []
 
