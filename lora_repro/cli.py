@@ -116,6 +116,7 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
         _elsewhere("lora_repro.studies.quickstart"),
     ),
     "table": ("render tables from finished records", _elsewhere("lora_repro.report.glue_table")),
+    "decode": ("write and score texts with a trained adapter", _elsewhere("lora_repro.decode")),
     "score": ("score a file of generated texts against references", _elsewhere("lora_repro.metrics.text.score_file")),
     "audit": ("every parameter count that the paper prints, rebuilt", _elsewhere("lora_repro.report.audit")),
     "export": ("an adapter to PEFT's or loralib's format", _elsewhere("lora_repro.exchange", "export_main")),

@@ -24,7 +24,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lora_repro.checks import check, did_you_mean
-from lora_repro.config import ModelConfig, RecipeConfig, RunConfig, TaskConfig, TrackerConfig
+from lora_repro.config import DATA_TO_TEXT_TASKS, ModelConfig, RecipeConfig, RunConfig, TaskConfig, TrackerConfig
 from lora_repro.errors import ConfigError, UserError
 from lora_repro.models.architectures import ARCHITECTURES
 from lora_repro.overrides import METHODS, choices, config_dir, judge
@@ -143,8 +143,21 @@ def _checked(node: DictConfig, chosen: Mapping[str, str]) -> RunConfig:
             f"model.architecture: no {config.model.architecture!r}, choose from {known}"
             f"{did_you_mean(config.model.architecture, ARCHITECTURES)}"
         )
+    _check_kind_of_model(config)
     check(config)
     return config
+
+
+def _check_kind_of_model(config: RunConfig) -> None:
+    """Texts are written by decoders, classes are told by encoders."""
+    decoder, text = not ARCHITECTURES[config.model.architecture].heads, config.task.name in DATA_TO_TEXT_TASKS
+    if decoder != text:
+        fitting = ", ".join(name for name, arch in ARCHITECTURES.items() if text is not bool(arch.heads))
+        kinds = {True: "a decoder", False: "an encoder"}
+        raise ConfigError(
+            f"task={config.task.name} needs {kinds[text]}, but model={config.model.name} is {kinds[decoder]} "
+            f"({config.model.architecture}): choose a model of type {fitting}"
+        )
 
 
 def _check_recipe_source(source: str, model: str, method: str, task: str) -> None:

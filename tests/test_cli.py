@@ -29,7 +29,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> N
 def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert set(cli.VERBS) == {"run", "glue", "table", "score", "audit", "export", "import", "merge", "params"}
+    assert set(cli.VERBS) == {"run", "glue", "table", "decode", "score", "audit", "export", "import", "merge", "params"}
     assert all(f"\n  {verb}" in shown for verb in cli.VERBS)
 
 
@@ -119,6 +119,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         ("params", "lora_repro.report.parameters"),
         ("audit", "lora_repro.report.audit"),
         ("score", "lora_repro.metrics.text.score_file"),
+        ("decode", "lora_repro.decode"),
     ],
 )
 def test_verbs_go_to_their_rooms(verb: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,9 @@ from lora_repro.config import ModelConfig
 from lora_repro.errors import BackboneError, hub_unreachable
 from lora_repro.hub import hub_reachable
 
+GGUF = ".gguf"
+"""Ending of llama.cpp's files: one file holds configuration, weights and tokenizer."""
+
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Weight files, best first: a folder is read from the first that it holds. A .bin is read with weights_only=True."""
 
@@ -25,7 +28,8 @@ _TIMEOUT = 3.0  # seconds for the hub's first answer; with the probe's two it st
 def locate(config: ModelConfig) -> Path:
     """The folder with config, weights and tokenizer of `config`: model.path, else the hub cache, else the hub.
 
-    A path ``package://minis/roberta-mini`` is a folder of the installed package, wherever that lies.
+    ``model.path`` may also name a GGUF file, or a folder whose only backbone is one: the file is returned then; or, as
+    ``package://minis/roberta-mini``, a folder of the installed package, wherever that lies.
 
     Raises:
         BackboneError: the folder lacks files, or the hub has no such repository or revision.
@@ -33,6 +37,9 @@ def locate(config: ModelConfig) -> Path:
     """
     if config.path:
         folder = _given(config.path)
+        gguf = gguf_file(folder)
+        if gguf is not None:
+            return gguf
         if not folder.is_dir():
             raise BackboneError(f"model.path={config.path} is not a folder; it should hold the files of {config.name}")
         missing = missing_files(folder)
@@ -71,8 +78,27 @@ def missing_files(folder: Path) -> list[str]:
     return missing
 
 
+def gguf_file(path: Path) -> Path | None:
+    """The GGUF file that a path means: itself, or the only one in a folder without a config.json; else None.
+
+    Raises:
+        BackboneError: a folder holds several and nothing else to go by.
+    """
+    if path.is_file():
+        return path if path.suffix == GGUF else None
+    if not path.is_dir() or (path / "config.json").is_file():
+        return None
+    files = sorted(path.glob(f"*{GGUF}"))
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files)
+        raise BackboneError(f"model.path={path} holds several GGUF files ({names}); name one of them")
+    return files[0] if files else None
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold the weights of a folder, in the order in which they are hashed; some may lack."""
+    if folder.suffix == GGUF and folder.is_file():
+        return [folder]
     name = next(name for name in WEIGHTS if (folder / name).is_file())
     if not name.endswith(".index.json"):
         return [folder / name]
