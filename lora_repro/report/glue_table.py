@@ -9,7 +9,7 @@ from lora_repro import records as store
 from lora_repro.records import Record
 from lora_repro.report.cells import choose
 from lora_repro.report.layout import Table
-from lora_repro.report.statistics import CONFIDENCE, Summary, summarise
+from lora_repro.report.statistics import CONFIDENCE, PAIRED_TEST, SIGNIFICANT, Summary, paired_p, summarise
 from lora_repro.tasks.glue import GLUE
 
 TASK_ORDER = ("mnli", "sst2", "mrpc", "cola", "qnli", "qqp", "rte", "stsb", "wnli")
@@ -19,6 +19,9 @@ METRIC_TITLES = {"accuracy": "acc.", "matthews_correlation": "Matthews", "pearso
 
 MISSING = "--"
 
+REFERENCE, DIFFERS = "lora", "‡"
+"""Each method is compared with LoRA; the mark of one that differs."""
+
 
 class Grid:
     """Runs of one backbone and recipe, by method and task."""
@@ -26,7 +29,7 @@ class Grid:
     def __init__(self, records: Iterable[Record], model: str, recipe: str) -> None:
         self.model, self.recipe = model, recipe
         self.records = [r for r in records if r.model == model and r.config["recipe"]["source"] == recipe]
-        self.methods = _in_order(r.method for r in self.records)
+        self.methods = in_order(r.method for r in self.records)
         self.tasks = [task for task in TASK_ORDER if any(r.task == task for r in self.records)]
         self._choices = {
             (method, task): choose(r for r in self.records if (r.method, r.task) == (method, task))
@@ -131,15 +134,9 @@ def notes(grid: Grid) -> list[str]:
         f"{dates[0]} to {dates[-1]}."
     )
     head = "The paper's counts leave the head out; every method trains it too, and it stands after the plus."
-    left_out = grid.left_out()
-    return [
-        statistic,
-        backbone,
-        seeds,
-        machine,
-        head,
-        *(["Left out: " + "; ".join(left_out) + "."] if left_out else []),
-    ]
+    test = f"Bold: best of its column. {DIFFERS}: differs from LoRA by the {PAIRED_TEST}."
+    said, left_out = [statistic, backbone, seeds, machine, head, test], grid.left_out()
+    return [*said, "Left out: " + "; ".join(left_out) + "."] if left_out else said
 
 
 def main(argv: Sequence[str]) -> int:
@@ -177,7 +174,16 @@ def _cell(grid: Grid, method: str, task: str, seeds: int) -> str:
     spread = "" if summary.std_best is None else f" ± {100 * summary.std_best:.1f}"
     collapsed = f" [{summary.collapsed} collapsed]" if summary.collapsed else ""
     other = " [other data]" if grid.other_data(method, task) else ""
-    return f"{_percent(summary.median_best)}{spread} ({summary.n}){collapsed}{other}"
+    return f"{_percent(summary.median_best)}{spread} ({summary.n}){_mark(grid, method, task)}{collapsed}{other}"
+
+
+def _mark(grid: Grid, method: str, task: str) -> str:
+    """`DIFFERS` where the paired test tells a method from LoRA on the same data."""
+    if method == REFERENCE or REFERENCE not in grid.methods or grid.other_data(method, task):
+        return ""
+    one, other = ({r.seed: r.best.headline for r in grid.cell(name, task)} for name in (method, REFERENCE))
+    p = None if grid.other_data(REFERENCE, task) else paired_p(one, other)
+    return DIFFERS if p is not None and p < SIGNIFICANT else ""
 
 
 def _detail(runs: list[Record]) -> list[str]:
@@ -229,7 +235,7 @@ def _baseline(grid: Grid, task: str) -> float:
     return next(r.baseline for r in grid.shown if r.task == task)
 
 
-def _in_order(names: Iterable[str]) -> list[str]:
+def in_order(names: Iterable[str]) -> list[str]:
     """Methods as the paper's tables list them: FT and BitFit first, LoRA last."""
     order = ("ft", "ft_top2", "bitfit", "pre_embed", "pre_layer", "prefix_kv", "adapter_d", "adapter_p", "adapter_l",
              "adapter_h", "lora", "lora_pre_embed", "lora_pre_layer")  # fmt: skip

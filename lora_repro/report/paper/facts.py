@@ -32,6 +32,9 @@ class Facts:
 
 _PRIOR = "* is cited from prior work."
 _GPT3_SPREAD = "WikiSQL varies by ±0.5 and MultiNLI by ±0.1 over seeds; the spread is printed once for all rows."
+_PREFIX = (
+    "The prefix row is cited from Li & Liang, who train keys and values: our prefix_kv, not section 5.1's PreLayer."
+)
 _README = (
     "For FT and prefix tuning, cited from Li & Liang, the official README has other numbers ({}), from an earlier "
     "version of their paper; LoRA's and the adapters' agree."
@@ -77,6 +80,7 @@ FACTS = {
         True,
         (_PRIOR, "BLEU, METEOR and ROUGE-L are multiplied by 100."),
         (
+            _PREFIX,
             "The paper chooses the best epoch, the official README decodes the last one.",
             "The length penalty is 0.9 in the paper and 0.8 in the official README.",
             "Users of the official recipe report BLEU 68.65 to 68.87 for LoRA (issue 165).",
@@ -136,6 +140,7 @@ FACTS = {
         True,
         (_PRIOR, "The variance of MET and TER is below 0.01."),
         (
+            _PREFIX,
             "FT^Top2 is 24M here and 25.19M in Table 3.",
             _README.format("DART: 46.0 for 46.2, 45.7 for 46.4; large 46.5 for 47.0, 46.5 for 46.7"),
         ),
@@ -148,6 +153,7 @@ FACTS = {
         True,
         (_PRIOR, "That rows are cited is taken from the official README; the table itself does not mark them."),
         (
+            _PREFIX,
             "FT^Top2 is 24M here and 25.19M in Table 3.",
             "App. C says nine seen categories; the data and the official code have ten.",
             _README.format("FT medium 30.4/63.2/47.6, large 41.7/64.6/54.2; prefix 44.1/63.1/54.4, 47.0/64.2/56.4"),
