@@ -125,11 +125,6 @@ class Record:
     study: str | None = None
     decodings: list[Decoding] = field(default_factory=list)  # data-to-text: of the best and of the last epoch
 
-    @property
-    def generated(self) -> bool:
-        """Whether the run used the suite's own generated data."""
-        return any(split.source == "embedded" for split in self.splits.values())
-
 
 # -- identity --------------------------------------------------------------------------------------------------------
 

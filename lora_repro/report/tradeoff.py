@@ -5,6 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 from lora_repro.records import Record, write_atomically
+from lora_repro.report.settings import is_generated
 from lora_repro.report.statistics import summarise
 
 _WIDTH, _HEIGHT = 4.6, 3.8  # inches of one panel
@@ -31,7 +32,7 @@ def draw(records: Sequence[Record], stem: Path) -> list[Path]:
         _panel(axes, [record for record in records if (record.model, record.task) == panel])
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
-    data = "GENERATED DATA, not the tasks themselves" if any(record.generated for record in records) else "real data"
+    data = "GENERATED DATA, not the tasks themselves" if any(map(is_generated, records)) else "real data"
     figure.suptitle(f"Score and trainable parameters ({data})", fontsize=11)
     FigureCanvasSVG(figure)
     written = []
