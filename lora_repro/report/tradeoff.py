@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from lora_repro.records import Record, write_atomically
 from lora_repro.report.settings import is_generated
@@ -20,7 +21,7 @@ def draw(records: Sequence[Record], stem: Path) -> list[Path]:
     Args:
         records: finished runs; each panel takes those of one (backbone, task).
     """
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     panels = list(dict.fromkeys((record.model, record.task) for record in records))
@@ -34,19 +35,21 @@ def draw(records: Sequence[Record], stem: Path) -> list[Path]:
         axes.set_visible(False)
     data = "GENERATED DATA, not the tasks themselves" if any(map(is_generated, records)) else "real data"
     figure.suptitle(f"Score and trainable parameters ({data})", fontsize=11)
-    FigureCanvasSVG(figure)
     written = []
     for suffix in (".svg", ".png"):
         content = BytesIO()
-        metadata = {"Date": None} if suffix == ".svg" else {}  # the same records, the same file
-        figure.savefig(content, format=suffix[1:], dpi=150, metadata=metadata)
+        metadata = {"Date": None} if suffix == ".svg" else {}
+        with rc_context({"svg.hashsalt": stem.name, "svg.fonttype": "none"}):  # the same records, the same file
+            figure.savefig(content, format=suffix[1:], dpi=150, metadata=metadata)
         path = stem.with_name(stem.name + suffix)
         write_atomically(path, content.getvalue())
         written.append(path)
     return written
 
 
-def _panel(axes, records: Sequence[Record]) -> None:  # type: ignore[no-untyped-def]  # matplotlib's Axes
+def _panel(axes: Any, records: Sequence[Record]) -> None:
+    from matplotlib.ticker import EngFormatter, NullFormatter
+
     first = records[0]
     methods = list(dict.fromkeys(record.method for record in records))
     for method in methods:
@@ -58,6 +61,8 @@ def _panel(axes, records: Sequence[Record]) -> None:  # type: ignore[no-untyped-
         axes.annotate(method, (size, score), xytext=(4, 4), textcoords="offset points", fontsize=7)
     axes.axhline(100 * first.baseline, color="0.5", linestyle="--", linewidth=1, label="constant answer")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.18, y=0.12)
     axes.set_title(f"{first.task}, {first.model}", fontsize=10)
     axes.set_xlabel("trainable parameters, head apart", fontsize=8)

@@ -33,10 +33,27 @@ class Part:
 PARTS = (
     Part(
         "roberta-mini",
-        ("sst2", "cola", "mrpc"),
+        ("sst2", "mrpc"),
         ("task.train_examples=1000", "task.eval_examples=400", "recipe.max_length=64"),
     ),
+    Part(
+        "gpt2-mini",
+        ("e2e",),
+        (
+            "task.train_examples=600",
+            "task.validation_examples=60",
+            "task.eval_examples=20",
+            "recipe.epochs=1",
+            "recipe.max_length=128",
+            "recipe.max_new_tokens=60",
+            "recipe.beams=1",
+        ),
+    ),
 )
+
+
+TOKENS = {"sst2": 16, "cola": 11, "mrpc": 30, "qqp": 24, "qnli": 24, "mnli": 20, "rte": 22, "stsb": 32, "e2e": 80}
+"""Of a generated example, about."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
         flush=True,
     )
     failed = run_side_by_side(configs, arguments.jobs, out / "logs", cost)
-    written = show(configs, models, out)
+    written = show(configs, out)
     print("saved " + ", ".join(str(path) for path in written))
     for config in failed:
         print(f"failed: {records.place(config)}; {out / 'runs' / records.place(config) / 'failed.txt'} says why")
@@ -125,10 +142,11 @@ def _latest(part: Part, arguments: argparse.Namespace) -> list[str]:
 
 
 def cost(config: RunConfig) -> float:
-    """What a run takes beside others: virtual tokens make sequences longer, full fine-tuning has more gradients."""
-    longer = (getattr(config.method, "l_p", 0) + getattr(config.method, "l_i", 0)) / 40
-    more = 1.3 if config.method.name == "ft" else 1.0
-    return (more + longer) * (config.task.train_examples or 1) * config.recipe.epochs
+    """About how many tokens a run reads, for the time left: virtual tokens come to each example, texts are written."""
+    virtual = getattr(config.method, "l_p", 0) + getattr(config.method, "l_i", 0)
+    tokens = TOKENS[config.task.name] + virtual
+    written = 10 * (config.task.eval_examples or 0) * tokens if config.task.name == "e2e" else 0
+    return float((config.task.train_examples or 0) * config.recipe.epochs * tokens + written)
 
 
 def stay_here(cache: Path) -> None:
@@ -164,23 +182,24 @@ def _methods(configs: Sequence[RunConfig]) -> list[tuple[ModelConfig, list[Metho
     return list(by_model.values())
 
 
-def show(configs: Sequence[RunConfig], models: Sequence[str], out: Path) -> list[Path]:
+def show(configs: Sequence[RunConfig], out: Path) -> list[Path]:
     """Print the tables and save them with the figure.
 
     Returns:
         The files.
     """
-    from lora_repro.report import parameters, tradeoff
-    from lora_repro.report.glue_table import Grid, comparison
+    from lora_repro.report import glue_table, parameters, text_table, tradeoff
+    from lora_repro.tasks.data_to_text import DATA_TO_TEXT
 
     found = [record for config in configs if (record := records.find(config)) is not None]
     written: list[Path] = []
-    for model in models:
-        grid = Grid(found, model, "mini")
-        if grid.records:
-            table = comparison(grid, seeds=1)
-            print(table.markdown())
-            written += table.save(out / f"comparison_{model}")
+    for model, task in dict.fromkeys((r.model, r.task if r.task in DATA_TO_TEXT else "glue") for r in found):
+        if task == "glue":
+            table = glue_table.comparison(glue_table.Grid(found, model, "mini"), seeds=1)
+        else:
+            table = text_table.comparison(text_table.TextGrid(found, task, model, "mini"), seeds=1)
+        print(table.markdown())
+        written += table.save(out / f"{task}_{model}")
     counts = parameters.render(CACHE / "parameters-quickstart.json", _methods(configs))
     print(counts)
     records.write_atomically(out / "parameters.md", counts.encode())
