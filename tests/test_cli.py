@@ -30,7 +30,8 @@ def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert set(cli.VERBS) == {
-        "run", "glue", "quickstart", "decode", "table", "tables", "score", "audit", "export", "import", "merge", "params"
+        "run", "glue", "quickstart", "decode", "table", "tables", "score", "audit", "export", "import", "merge",
+        "params",
     }  # fmt: skip
     assert all(f"\n  {verb}" in shown for verb in cli.VERBS)
 

@@ -344,7 +344,7 @@ def test_real_minilm(shared: Path) -> None:
 
 def test_a_path_in_the_package_is_found_wherever_the_package_lies() -> None:
     config = ModelConfig(name="x", architecture="bert", path="package://tasks")
-    with pytest.raises(BackboneError, match="model.path=package://tasks lacks config.json"):
+    with pytest.raises(BackboneError, match=r"model\.path=package://tasks lacks config\.json"):
         locate(config)
-    with pytest.raises(BackboneError, match="model.path=package://no-such-folder is not a folder"):
+    with pytest.raises(BackboneError, match=r"model\.path=package://no-such-folder is not a folder"):
         locate(replace(config, path="package://no-such-folder"))

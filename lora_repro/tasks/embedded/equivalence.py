@@ -19,14 +19,14 @@ def make_paraphrase(draw: Draw, domain: str) -> Item:
     if draw.chance(30):
         event = event.denied()
     other = event if same else _changed(draw, event)
-    if draw.chance(60):
+    if draw.chance(50):
         other = other.reworded()
     return Item(event.key, two_sentences(draw, event, other), same)
 
 
 def _changed(draw: Draw, event: Event) -> Event:
     """Another event, one part away: roles, verb, place, time or another person."""
-    change = draw.below(6)
+    change = draw.below(8)
     if change == 0:
         return event.swapped()
     if change in (1, 2):

@@ -32,14 +32,23 @@ def make_rte(draw: Draw, domain: str) -> Item:
 
 
 def _polarity(draw: Draw, domain: str, label: int) -> Item:
-    """Negation contradicts; the roles the other way round leave all open."""
+    """Negation contradicts; other roles, or somebody else in one, leave all open."""
     event = draw_event(draw, domain=domain, place=draw.chance(50))
     if draw.chance(50):
         event = replace(event, place=None).denied()  # "not here" would leave other places open
     other = event if label == ENTAILMENT else event.denied()
     if label == NEUTRAL:
-        other = draw.of((event.swapped(), event.swapped().denied()))
+        other = _others(draw, event, domain)
+        other = other.denied() if draw.chance(50) else other
     return _pair(draw, event, replace(other, place=None), label)
+
+
+def _others(draw: Draw, event: Event, domain: str) -> Event:
+    """The same act between the same people in other roles, or with somebody else in one of them."""
+    if draw.chance(30):
+        return event.swapped()
+    somebody = draw.of([one for group in PEOPLE[domain] for one in group if one not in (event.agent, event.patient)])
+    return replace(event, agent=somebody) if draw.chance(50) else replace(event, patient=somebody)
 
 
 def _opposition(draw: Draw, domain: str, label: int) -> Item:
@@ -179,7 +188,7 @@ def _asked_person(draw: Draw, answered: bool) -> Item:
     told = event
     if not answered:
         told = event.swapped()
-        if draw.chance(60):
+        if draw.chance(75):
             known = "patient" if agent else "agent"
             others = [one for group in PEOPLE["matched"] for one in group if one not in (event.agent, event.patient)]
             told = replace(event, **{known: draw.of(others)})

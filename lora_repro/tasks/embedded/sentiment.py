@@ -34,7 +34,7 @@ def make(draw: Draw, domain: str) -> Item:
 def _says(draw: Draw, subjects: tuple[str, ...], positive: bool) -> _Clause:
     """A clause about one thing, plain or negated."""
     subject = draw.of(subjects)
-    plain = draw.chance(50)
+    plain = draw.chance(70)
     word = draw.of(_WORDS[positive == plain])
     if plain:
         return _Clause(f"{subject} is {draw.of(_DEGREES)}{word}", (subject, word))
@@ -71,7 +71,7 @@ def _contrast(draw: Draw, positive: bool) -> tuple[str, tuple[str, ...]]:
 
 
 def _quality(draw: Draw, positive: bool) -> tuple[str, tuple[str, ...]]:
-    has = draw.chance(50)
+    has = draw.chance(70)
     subject, quality = draw.of(_PARTS + _WHOLES), draw.of(_QUALITIES[positive == has])
     patterns = ("{s} has plenty of {q}", "{s} is full of {q}") if has else ("{s} is free of {q}", "{s} lacks any {q}")
     return draw.of(patterns).format(s=subject, q=quality), (subject, quality)
