@@ -7,10 +7,11 @@ torchrun --nproc_per_node=4 -m lora_repro.run ...  # data parallel, same numbers
 
 import sys
 
-if __name__ == "__main__":  # a wrong setting is answered before torch is imported
+if __name__ == "__main__":  # a wrong setting, or a hub that is out of reach, is answered before torch is imported
+    from lora_repro.at_hand import require
     from lora_repro.compose import refuse_wrong_settings
 
-    refuse_wrong_settings()
+    refuse_wrong_settings(require)
 
 import gzip
 import signal

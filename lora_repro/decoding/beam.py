@@ -16,6 +16,8 @@ rule, gives the same texts (a test compares them).
 
 An input leaves the batch as soon as no unfinished beam can still beat the finished one: log p only falls, so a bound on
 its final score is known. The official code runs on, to the same end. Inputs of a batch have one length: no padding.
+
+The output layer computes in fp32 whatever the rest does: where GPT-2's logits lie, bf16 has steps of 0.25 and more.
 """
 
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lora_repro.methods.virtual_tokens import take_rows
 
@@ -60,13 +63,16 @@ def beam_search(model: nn.Module, prompts: Tensor, search: Search) -> list[Hypot
     decoder: Any = model
     best = [Hypothesis() for _ in prompts]
     live = list(range(len(prompts)))  # inputs still searched for; rows below are N per live input
-    output = decoder(input_ids=prompts, use_cache=True, logits_to_keep=1)
-    cache = output.past_key_values
+    output = decoder.base_model(input_ids=prompts, use_cache=True)
+    cache, head = output.past_key_values, decoder.get_output_embeddings()
+    weight, bias = head.weight.float(), head.bias if head.bias is None else head.bias.float()
     scores = prompts.new_zeros((len(live), 1), dtype=torch.float32)  # (live, beams) log p; at first one beam
     history = prompts.new_empty((len(live), 0))  # (live x beams, tokens written)
 
     for length in range(1, search.max_new_tokens + 1):
-        logits = _without_repeats(output.logits[:, -1].float(), history, search.no_repeat_ngram)
+        with torch.autocast(prompts.device.type, enabled=False):
+            logits = functional.linear(output[0][:, -1].float(), weight, bias)  # (rows, vocabulary)
+        _rule_out_repeats(logits, history, search.no_repeat_ngram)
         scores, rows, tokens = _continue(logits, scores, search.beams)
         history = torch.cat([history[rows], tokens[:, None]], dim=1)
         ended = torch.isin(tokens, tokens.new_tensor(search.stop)).view_as(scores)
@@ -85,20 +91,18 @@ def beam_search(model: nn.Module, prompts: Tensor, search: Search) -> list[Hypot
             live, scores = [live[i] for i in kept], scores[chosen]
             rows, tokens, history = rows[of_chosen], tokens[of_chosen], history[of_chosen]
         take_rows(cache, rows)
-        output = decoder(input_ids=tokens[:, None], past_key_values=cache, use_cache=True)
+        output = decoder.base_model(input_ids=tokens[:, None], past_key_values=cache, use_cache=True)
     return best
 
 
-def _without_repeats(logits: Tensor, history: Tensor, n: int) -> Tensor:
-    """`logits` (rows, vocabulary) without the tokens that would complete an n-gram of their row's history."""
+def _rule_out_repeats(logits: Tensor, history: Tensor, n: int) -> None:
+    """Put -inf, in place, where a token of `logits` (rows, vocabulary) would repeat an n-gram of its row's history."""
     length = history.size(1)
     if n == 0 or length < n:
-        return logits
+        return
     beginnings = history.unfold(1, n - 1, 1)[:, :-1]  # (rows, length - n + 1, n - 1); the token after each is known
     rows, places = (beginnings == history[:, None, length - n + 1 :]).all(-1).nonzero(as_tuple=True)
-    logits = logits.clone()
     logits[rows, history[rows, places + n - 1]] = NEVER
-    return logits
 
 
 def _continue(logits: Tensor, scores: Tensor, beams: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """Data-to-text in a run: train on pairs, validate by loss, then write texts for the test inputs and score them."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -86,24 +87,14 @@ class DataToTextWork:
             if checkpoint == "best":
                 load_into(adapted, setting.folder / "best.safetensors")
             written = self._write(adapted, checkpoint, setting)
-            scores = setting.world.from_leader(self.score(written) if setting.world.leads else None)
+            mine = score(self.task, self.test, written.texts) if setting.world.leads else None
+            scores = setting.world.from_leader(mine)
             epoch = progress.best if checkpoint == "best" else last
             decodings.append(self._decoding(checkpoint, epoch, written, scores))
             files[checkpoint] = written.content()
-            epochs[epoch.epoch - 1] = _with_scores(epoch, scores, written, self.task.headline)
+            epochs[epoch.epoch - 1] = with_scores(epoch, scores, written.texts, self.task.headline)
         best = progress.best if self.recipe.decode == "best" else last
         return Result(epochs, epochs[best.epoch - 1], epochs[-1], decodings, files)
-
-    def score(self, written: Written) -> dict[str, TextScores]:
-        """Scores by group of inputs. Empty texts are scored as what they are: a collapsed run is shown, not hidden."""
-        return score_groups(
-            written.texts,
-            self.test.references,
-            self.test.groups(),
-            protocol=self.task.protocol,
-            java_text=java.shared(),
-            allow_empty=True,
-        )
 
     def _write(self, adapted: Adapted, checkpoint: str, setting: Setting) -> Written:
         tokenizer = adapted.backbone.tokenizer
@@ -147,13 +138,24 @@ def _encode(examples: DataToTextExamples, backbone: Backbone, max_length: int) -
     return _encoded[key]
 
 
-def _with_scores(epoch: Epoch, scores: dict[str, TextScores], written: Written, headline: str) -> Epoch:
+def score(task: DataToTextTask, test: DataToTextExamples, texts: Sequence[str]) -> dict[str, TextScores]:
+    """Scores by group of inputs. Empty texts are scored as what they are: a collapsed run is shown, not hidden."""
+    return score_groups(
+        texts,
+        test.references,
+        test.groups(),
+        protocol=task.protocol,
+        java_text=java.shared(),
+        allow_empty=True,
+    )
+
+
+def with_scores(epoch: Epoch, scores: Mapping[str, TextScores], texts: Sequence[str], headline: str) -> Epoch:
     """The epoch with the numbers of its decoding: of all inputs by the metric's name, of a group ``seen/BLEU``."""
     metrics: dict[str, float] = {}
     for group, values in scores.items():
         prefix = "" if group == "all" else f"{group}/"
         metrics |= {f"{prefix}{name}": value for name, value in values.items() if isinstance(value, float)}
-    constant = len(written.texts) > 1 and len(set(written.texts)) == 1
-    return replace(
-        epoch, metrics=metrics, headline=metrics[headline], collapsed=constant or metrics[headline] < NO_SKILL
-    )
+    constant = len(texts) > 1 and len(set(texts)) == 1
+    collapsed = constant or metrics[headline] < NO_SKILL
+    return replace(epoch, metrics=metrics, headline=metrics[headline], collapsed=collapsed)

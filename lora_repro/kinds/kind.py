@@ -38,9 +38,17 @@ class Result:
 class Work(Protocol):
     """A task ready for one backbone: its data are encoded."""
 
-    problem: Problem[Any]
-    train: Any  # what `problem` takes
-    baseline: float  # headline metric of the constant prediction
+    @property
+    def problem(self) -> Problem[Any]:
+        """Batches and their loss."""
+
+    @property
+    def train(self) -> Any:
+        """The training data, as `problem` takes them."""
+
+    @property
+    def baseline(self) -> float:
+        """Headline metric of the constant prediction."""
 
     @property
     def fingerprint(self) -> str:

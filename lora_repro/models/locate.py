@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lora_repro.config import ModelConfig
 from lora_repro.errors import BackboneError, hub_unreachable
-from lora_repro.hub import hub_reachable
+from lora_repro.hub import client_errors, hub_reachable
 
 GGUF = ".gguf"
 """Ending of llama.cpp's files: one file holds configuration, weights and tokenizer."""
@@ -22,7 +22,7 @@ PACKAGE = "package://"
 """What model.path begins with when the backbone comes with the suite: the rest is a place in the package's folder."""
 
 _DOWNLOAD = ["config.json", "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "spm.model", "special_*"]
-_TIMEOUT = 3.0  # seconds for the hub's first answer; with the probe's two it stays below five
+_TIMEOUT = 2.0  # seconds for the hub's first answer; with the probe's two and a half it stays below five
 
 
 def locate(config: ModelConfig) -> Path:
@@ -35,6 +35,27 @@ def locate(config: ModelConfig) -> Path:
         BackboneError: the folder lacks files, or the hub has no such repository or revision.
         OfflineError: the hub is needed and cannot be reached; within five seconds.
     """
+    here = _here(config)
+    if here is not None:
+        return here
+    require(config)
+    assert config.hub_id is not None  # `_here` refuses a backbone with neither path nor hub_id
+    return _download(config.hub_id, config.revision, _what(config))
+
+
+def require(config: ModelConfig) -> None:
+    """Whether `locate` has where to take the backbone from, without downloading it.
+
+    Raises:
+        BackboneError: model.path lacks files, or there is neither path nor hub_id.
+        OfflineError: the hub is needed and cannot be reached.
+    """
+    if _here(config) is None and not hub_reachable():
+        raise hub_unreachable(_what(config))
+
+
+def _here(config: ModelConfig) -> Path | None:
+    """The backbone's folder where it is on this machine: model.path, else the hub's cache."""
     if config.path:
         folder = _given(config.path)
         gguf = gguf_file(folder)
@@ -48,13 +69,11 @@ def locate(config: ModelConfig) -> Path:
         return folder
     if not config.hub_id:
         raise BackboneError(f"backbone {config.name} is not on the hub; set model.path to the folder that holds it")
-    cached = _from_cache(config.hub_id, config.revision)
-    if cached is not None:
-        return cached
-    what = f"backbone {config.name} ({config.hub_id})"
-    if not hub_reachable():
-        raise hub_unreachable(what)
-    return _download(config.hub_id, config.revision, what)
+    return _from_cache(config.hub_id, config.revision)
+
+
+def _what(config: ModelConfig) -> str:
+    return f"backbone {config.name} ({config.hub_id})"
 
 
 def _given(path: str) -> Path:
@@ -142,9 +161,8 @@ def _from_cache(hub_id: str, revision: str | None) -> Path | None:
 
 
 def _download(hub_id: str, revision: str | None, what: str) -> Path:
-    import httpx
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         info = HfApi().model_info(hub_id, revision=revision, timeout=_TIMEOUT)
@@ -160,5 +178,5 @@ def _download(hub_id: str, revision: str | None, what: str) -> Path:
         raise BackboneError(
             f"{what} is not on the hub{at}, or is private: check model.hub_id, or set model.path"
         ) from error
-    except (httpx.HTTPError, HfHubHTTPError, OSError) as error:
+    except client_errors() as error:
         raise hub_unreachable(what) from error

@@ -29,6 +29,7 @@ class Plan:
     warmup: int = 100  # steps
     decay: float = 0.35  # share of the steps over which the learning rate falls to 0, at the end
     long: float = 0.15  # share of the steps, at the end, on blocks of the whole length: short ones cost less a token
+    short: int = 0  # first steps, on quarters of a block: it is sooner found that the neighbours are what tells most
     clip: float = 1.0
     muon: bool = True
     seed: int = 0
@@ -77,7 +78,12 @@ def pretrain(
     with tqdm(total=plan.steps, initial=first, unit="step", disable=None) as bar:
         for step in range(first, plan.steps):
             rows = _rows(len(blocks) - 1, step, plan)
-            ids = blocks[rows] if step < first_long else objective.joined(blocks, rows[: plan.batch // 2])
+            if step < plan.short:
+                ids = objective.parted(blocks[rows], 4)
+            elif step < first_long:
+                ids = blocks[rows]
+            else:
+                ids = objective.joined(blocks, rows[: plan.batch // 2])
             read, labels = objective.batch(torch.from_numpy(ids.astype(np.int64)), stream, training=True)
             with compute(precision, device):
                 loss = objective.loss(model, read, labels)

@@ -48,6 +48,21 @@ def build(kind: Kind, shape: Shape, seed: int) -> Any:
     )  # fmt: skip
 
 
+def start_positions_as_sinusoids(model: nn.Module) -> None:
+    """Give the learnt position embeddings Vaswani et al.'s (2017) sinusoids, at the size of the other embeddings.
+
+    From random positions a model must learn for each pair of them that they are neighbours; from sinusoids one linear
+    map does for all, so that a short training is not spent on it.
+    """
+    positions = next(p for name, p in model.named_parameters() if "position_embeddings" in name or ".wpe" in name)
+    count, width = positions.shape
+    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)  # (width / 2,)
+    angles = torch.arange(count)[:, None] * rates  # (count, width / 2)
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1)
+    with torch.no_grad():
+        positions.copy_(waves * (positions.std() / waves.std()))
+
+
 def without_dropout(model: nn.Module) -> nn.Module:
     """Set every dropout to 0: each block is seen about once, there is nothing to overfit."""
     for module in model.modules():
@@ -82,6 +97,13 @@ class Objective:
         if self.kind == "roberta":
             after[:, 0] = after[:, -1]
         return np.concatenate([blocks[rows], after], axis=1)
+
+    def parted(self, blocks: np.ndarray, parts: int) -> np.ndarray:
+        """(b, t) -> (b parts, t / parts): short blocks, RoBERTa's in its special tokens."""
+        short = blocks.reshape(len(blocks) * parts, -1).copy()
+        if self.kind == "roberta":
+            short[:, 0], short[:, -1] = blocks[0, 0], blocks[0, -1]
+        return short
 
     def logits(self, model: Any, read: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(m, vocabulary) at the m labelled positions only, and their labels (m,)."""

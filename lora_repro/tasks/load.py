@@ -7,9 +7,9 @@ from lora_repro.errors import ConfigError
 from lora_repro.tasks.embedded import glue as embedded
 from lora_repro.tasks.examples import Examples, subset
 from lora_repro.tasks.glue import GlueTask
-from lora_repro.tasks.hub import read_hub, what
-from lora_repro.tasks.local import read_local
-from lora_repro.tasks.sources import data_folder, read_first
+from lora_repro.tasks.hub import read_hub, require, what
+from lora_repro.tasks.local import find_local, read_local
+from lora_repro.tasks.sources import data_folder, read_first, require_first
 
 log = logging.getLogger(__name__)
 
@@ -39,3 +39,18 @@ def load_split(task: GlueTask, split: str, data: DataConfig, limit: int | None =
     if len(examples) != official and not data.generated:  # scores on another split cannot stand beside the paper's
         log.warning("%s %s has %d examples here; the official split has %d", task.name, split, len(examples), official)
     return subset(examples, limit)
+
+
+def require_splits(task: GlueTask, data: DataConfig) -> None:
+    """Whether `load_split` has where to read every split of `task` from, without reading.
+
+    Raises:
+        DataError: the local folder does not exist, or lacks task or split.
+        OfflineError: the hub is the last resort and cannot be reached.
+    """
+    for split in task.splits:
+        finders = {
+            "local": lambda split=split: find_local(task, split, data_folder(data, task.name)),
+            "hub": lambda split=split: require(task, split),
+        }
+        require_first(finders, data, what(task))

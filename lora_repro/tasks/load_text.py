@@ -8,8 +8,8 @@ from lora_repro.errors import ConfigError, DataError
 from lora_repro.tasks import dart, e2e, webnlg
 from lora_repro.tasks.data_to_text import SPLITS, DataToTextExamples, DataToTextTask
 from lora_repro.tasks.embedded import restaurants
-from lora_repro.tasks.sources import NotHere, data_folder, read_first
-from lora_repro.tasks.text_hub import read_hub, what
+from lora_repro.tasks.sources import NotHere, data_folder, read_first, require_first
+from lora_repro.tasks.text_hub import read_hub, require, what
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,29 @@ def load_text_split(
 
 
 def _generated(task: DataToTextTask, split: str, pairs: int | None, inputs: int | None) -> DataToTextExamples:
+    _require_generated(task)
+    return restaurants.read(split, pairs, inputs)
+
+
+def _require_generated(task: DataToTextTask) -> None:
     if task.name != "e2e":
         raise NotHere(f"there is no embedded task {task.name}: data.sources=[embedded] has e2e")
-    return restaurants.read(split, pairs, inputs)
+
+
+def require_text_splits(task: DataToTextTask, data: DataConfig) -> None:
+    """Whether `load_text_split` has where to read every split of `task` from, without reading.
+
+    Raises:
+        DataError: the local folder does not exist, or lacks task or split.
+        OfflineError: the hub is the last resort and cannot be reached.
+    """
+    for split in SPLITS:
+        finders = {
+            "local": lambda split=split: find_local(task, split, data_folder(data, task.name)),
+            "hub": lambda split=split: require(task, split),
+            "embedded": lambda split=split: _require_generated(task),
+        }
+        require_first(finders, data, what(task))
 
 
 def find_local(task: DataToTextTask, split: str, root: Path) -> Path:

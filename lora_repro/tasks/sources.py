@@ -48,6 +48,15 @@ def read_first(readers: Mapping[str, Callable[[], Split]], data: DataConfig, wan
     raise passed[0]
 
 
+def require_first(finders: Mapping[str, Callable[[], object]], data: DataConfig, wanted: str) -> None:
+    """Whether `read_first` would find what is wanted; raises what it would.
+
+    Args:
+        finders: how a source is asked without reading it; a source without one is part of this package.
+    """
+    read_first({source: lambda: None for source in data.sources} | dict(finders), data, wanted)
+
+
 def data_folder(data: DataConfig, task: str) -> Path:
     """The folder that ``data.dir`` names.
 

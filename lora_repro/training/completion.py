@@ -82,7 +82,7 @@ class CompletionModelling:
         hidden = base(input_ids=ids, use_cache=False, **call)[0]  # (b, t, d)
         target = torch.arange(1, ids.size(1), device=ids.device)  # of position t the token t + 1
         counts = (target >= prompts[:, None]) & (target < lengths[:, None])  # (b, t - 1)
-        logits = model.get_output_embeddings()(hidden[:, :-1][counts])  # type: ignore[operator]  # (n, vocabulary)
+        logits = model.get_output_embeddings()(hidden[:, :-1][counts])  # (n, vocabulary)
         return logits.float(), ids[:, 1:][counts]
 
 

@@ -129,7 +129,9 @@ def test_ended_inputs_leave_the_batch() -> None:
     """The work of a batch falls as its inputs end: rows are counted as the model sees them."""
     model = sharpened(tiny("gpt2", seed=1).model)
     rows: list[int] = []
-    model.register_forward_pre_hook(lambda _m, _a, kw: rows.append(len(kw["input_ids"])), with_kwargs=True)
+    model.base_model.register_forward_pre_hook(
+        lambda _m, _a, call: rows.append(len(call["input_ids"])), with_kwargs=True
+    )
     prompts = random_prompts(8, 6)
     found = beam_search(model, prompts, Search(2, 1.0, 0, max_new_tokens=30, stop=tuple(range(0, 60, 3))))
     assert rows[0] == 8  # the prompt is read once for all beams

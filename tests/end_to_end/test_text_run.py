@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lora_repro import decode, kinds, records
+from lora_repro import decode, kinds, records, rescore
 from lora_repro.compose import compose_run
 from lora_repro.decoding import write
-from lora_repro.errors import CheckpointError, ConfigError
+from lora_repro.errors import CheckpointError, ConfigError, DataError
 from lora_repro.metrics.text import java
 from lora_repro.metrics.text.score import score_texts
 from lora_repro.run import run, run_folder
@@ -191,6 +191,28 @@ def trained(
 ) -> tuple[Path, records.Record]:
     config = compose_run(text_overrides(decoders["gpt2"], toy_e2e, tmp_path_factory.mktemp("trained")))
     return run_folder(config), run(config)
+
+
+def test_texts_are_scored_anew_into_the_record(
+    trained: tuple[Path, records.Record], toy_e2e: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, record = trained
+    path = Path(str(folder).replace("/runs/", "/records/") + ".json")
+    copy = tmp_path / path.name
+    for file in (path, records.outputs_path(path, "last")):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr(java, "missing", lambda: "pycocoevalcap not found")
+    assert rescore.main([str(copy), "--data", str(toy_e2e)]) == 0
+    new = records.load(copy)
+    assert new.decodings[0].scores["all"]["METEOR"] == "pycocoevalcap not found"
+    assert (new.epochs, new.best, new.last) == (record.epochs, record.best, record.last)
+    texts = records.outputs_path(copy, "last")
+    texts.write_bytes(gzip.compress(gzip.decompress(texts.read_bytes()) + b"more\n"))
+    with pytest.raises(DataError, match="not the texts of which the record tells"):
+        rescore.main([str(copy), "--data", str(toy_e2e)])
+    other = write_e2e(tmp_path / "other", others=9)
+    with pytest.raises(DataError, match="its texts were written for test data"):
+        rescore.main([str(copy), "--data", str(other)])
 
 
 SEARCH = ["--beams", "3", "--length-penalty", "1", "--max-new-tokens", "12", "--max-length", "40"]
