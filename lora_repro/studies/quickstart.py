@@ -8,14 +8,14 @@ import argparse
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lora_repro import records
-from lora_repro.compose import compose_run
 from lora_repro.config import MethodConfig, ModelConfig, RunConfig
 from lora_repro.errors import ConfigError
-from lora_repro.overrides import METHODS, config_dir, override
+from lora_repro.overrides import METHODS, override
+from lora_repro.studies.composed import Composed
 from lora_repro.studies.side_by_side import jobs, run_side_by_side
 
 CACHE = Path(".cache")
@@ -112,27 +112,14 @@ def plan(arguments: argparse.Namespace) -> list[RunConfig]:
         override("records", str(Path(arguments.out, "records"))),
         override("runs", str(Path(arguments.out, "runs"))),
     ]
-    configs = []
-    for part in PARTS:
-        tasks = [task for task in part.tasks if wanted is None or task in wanted]
-        items = [f"model={part.model}", *common, *_latest(part, arguments)]
-        by_method = [_of_tasks(tasks, [*items, f"method={method}"], part.model, method) for method in methods]
-        configs += [config for of_task in zip(*by_method, strict=True) for config in of_task]
-    return configs
-
-
-def _of_tasks(tasks: Sequence[str], items: Sequence[str], model: str, method: str) -> list[RunConfig]:
-    """One run a task. Composing costs a quarter of a second, and tasks without a recipe file differ in name alone."""
-    own = {path.stem for path in (config_dir() / "recipe" / "mini" / model / method).glob("*.yaml")}
-    configs: list[RunConfig] = []
-    plain: RunConfig | None = None
-    for task in tasks:
-        if task in own or plain is None:
-            configs.append(compose_run([*items, f"task={task}"]))
-            plain = plain if task in own else configs[-1]
-        else:
-            configs.append(replace(plain, task=replace(plain.task, name=task)))
-    return configs
+    composed = Composed(Path(arguments.out, "runs"))
+    return [
+        composed.config([f"model={part.model}", f"task={task}", f"method={method}", *common, *_latest(part, arguments)])
+        for part in PARTS
+        for task in part.tasks
+        if wanted is None or task in wanted
+        for method in methods
+    ]
 
 
 def _latest(part: Part, arguments: argparse.Namespace) -> list[str]:

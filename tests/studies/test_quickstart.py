@@ -13,9 +13,10 @@ from lora_repro.studies import quickstart
 
 
 @pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `stay_here` sets is taken back."""
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder of its own; what `stay_here` sets is taken back."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.chdir(tmp_path)
 
 
 def planned(*arguments: str):  # type: ignore[no-untyped-def]
@@ -32,7 +33,7 @@ def test_every_method_on_every_backbone_and_task() -> None:
     assert all(quickstart.cost(config) > 0 for config in configs)
 
 
-def test_runs_that_are_not_composed_anew_are_what_composing_gives() -> None:
+def test_runs_are_what_composing_gives() -> None:
     config = next(c for c in planned("--methods=lora", "--out=x") if c.task.name == quickstart.PARTS[0].tasks[1])
     items = [
         f"model={config.model.name}", "method=lora", f"task={config.task.name}", "recipe=mini",
@@ -47,8 +48,7 @@ def test_settings_of_the_command_line_win() -> None:
     assert [(c.method.name, c.task.name, c.task.train_examples) for c in configs] == [("bitfit", "sst2", 7)]
 
 
-def test_libraries_keep_to_the_cache_and_off_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_libraries_keep_to_the_cache_and_off_the_network(tmp_path: Path) -> None:
     quickstart.stay_here(Path(".cache"))
     for name in ("HF_HOME", "MPLCONFIGDIR", "WANDB_DIR", "XDG_CACHE_HOME"):
         place = Path(os.environ[name])
