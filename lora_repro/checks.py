@@ -61,6 +61,11 @@ def check(config: RunConfig) -> None:
         raise ConfigError(f"data.sources=[] leaves nowhere to read from: choose from {', '.join(DATA_SOURCES)}")
     for source in config.data.sources:
         _one_of("data.sources", source, DATA_SOURCES)
+    if "embedded" in config.data.sources and not config.data.generated:
+        raise ConfigError(
+            f"data.sources={_list(config.data.sources)}: generated data never stand in for real ones; ask for them "
+            "alone, data.sources=[embedded]"
+        )
     if isinstance(config.method, LoRAConfig):
         _check_lora(config.method)
     if isinstance(config.method, AdapterConfig):

@@ -118,6 +118,10 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
         "methods x tasks x seeds on GLUE, ending with the table",
         _elsewhere("lora_repro.studies.glue"),
     ),
+    "quickstart": (
+        "every method on the embedded backbones and data, in minutes, without a network",
+        _elsewhere("lora_repro.studies.quickstart"),
+    ),
     "study": (
         "the runs of a table or figure of the paper, here or on Slurm",
         _elsewhere("lora_repro.studies.study"),
@@ -125,8 +129,9 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "plan": ("every run of a study: done, running, failed, ...", _elsewhere("lora_repro.studies.study", "plan_main")),
     "status": ("all studies, one line each", _elsewhere("lora_repro.studies.study", "status_main")),
     "wandb-sync": ("send what was tracked offline to W&B", _elsewhere("lora_repro.studies.wandb_sync")),
-    "table": ("render tables from finished records", _elsewhere("lora_repro.report.glue_table")),
     "decode": ("write and score texts with a trained adapter", _elsewhere("lora_repro.decode")),
+    "table": ("one backbone's GLUE table from finished records", _elsewhere("lora_repro.report.glue_table")),
+    "tables": ("every table from finished records, the paper's beside ours", _elsewhere("lora_repro.report.tables")),
     "score": ("score a file of generated texts against references", _elsewhere("lora_repro.metrics.text.score_file")),
     "rescore": ("score a finished run's texts anew, into its record", _elsewhere("lora_repro.rescore")),
     "audit": ("every parameter count that the paper prints, rebuilt", _elsewhere("lora_repro.report.audit")),

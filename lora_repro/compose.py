@@ -121,6 +121,11 @@ def has_recipe(source: str, model: str, method: str, task: str) -> bool:
     )
 
 
+def comes_with_the_suite(model: str) -> bool:
+    """Whether a backbone is part of the package: studies of it run on generated data where no folder is given."""
+    return str(_read(config_dir() / "model" / f"{model}.yaml").get("path")).startswith("package://")
+
+
 def _compose(for_hydra: list[str]) -> DictConfig:
     register_schema()
     current = GlobalHydra.instance()

@@ -13,7 +13,7 @@ from omegaconf import MISSING
 WEIGHT_TYPES = ("W_q", "W_k", "W_v", "W_o", "W_fc1", "W_fc2")
 """The paper's names of a block's projections (section 1, "Terminologies"), and the two of its MLP."""
 
-DATA_SOURCES = ("local", "hub")
+DATA_SOURCES = ("local", "hub", "embedded")
 INITS = ("kaiming", "gaussian")
 ADAPTER_ACTIVATIONS = ("relu", "gelu", "swish")
 PREFIX_INITS = ("vocabulary", "random")
@@ -33,7 +33,7 @@ class ModelConfig:
     architecture: str = MISSING  # a key of models.ARCHITECTURES: bert, roberta, deberta-v2, gpt2, llama
     hub_id: Optional[str] = None  # e.g. "FacebookAI/roberta-base"; None: only from a folder
     revision: Optional[str] = None  # commit on the hub
-    path: Optional[str] = None  # local folder with config, tokenizer and safetensors; wins over the hub
+    path: Optional[str] = None  # folder with config, tokenizer and safetensors (package://: of ours); wins over the hub
     dims: dict[str, Any] = field(default_factory=dict)  # arguments of the Transformers config class, for the audit
 
 
@@ -175,11 +175,16 @@ class RecipeConfig:
 
 @dataclass
 class DataConfig:
-    """Where data come from; nothing here is part of a run's identity."""
+    """Where data come from. Of this only one thing is part of a run's identity: whether the data are generated."""
 
     dir: Optional[str] = None  # folder with glue/, e2e/, webnlg/, dart/, or the GLUE task folders themselves
-    sources: list[str] = field(default_factory=lambda: ["local", "hub"])  # tried in this order
+    sources: list[str] = field(default_factory=lambda: ["local", "hub"])  # tried in this order; or embedded, alone
     cache: str = ".cache/encodings"
+
+    @property
+    def generated(self) -> bool:
+        """Whether the suite's own generated data are asked for."""
+        return list(self.sources) == ["embedded"]
 
 
 @dataclass

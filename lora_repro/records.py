@@ -51,7 +51,7 @@ class Split:
     """What a split held: enough to see that two runs used the same data."""
 
     examples: int
-    source: str  # local | saved | hub | embedded
+    source: str  # local | saved | hub | embedded (generated)
     fingerprint: str
 
 
@@ -143,6 +143,7 @@ def science(config: RunConfig) -> dict[str, Any]:
         "seed": config.seed,
         "precision": config.precision,
         "init_from": None if config.init_from is None else "/".join(Path(config.init_from).parts[-2:]),
+        **({"data": "embedded"} if config.data.generated else {}),  # real data have no entry, wherever they came from
     }
 
 

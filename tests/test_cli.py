@@ -39,11 +39,13 @@ def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(cli.VERBS) == {
         "run",
         "glue",
+        "quickstart",
         "study",
         "plan",
         "status",
         "wandb-sync",
         "table",
+        "tables",
         "decode",
         "score",
         "rescore",

@@ -80,18 +80,16 @@ def test_every_file_of_conf_composes() -> None:
                     if key not in (later.get(section) or {}):
                         assert getattr(getattr(config, section), key) == value, f"{path}: {section}.{key}"
     kinds = {group: len(list((config_dir() / group).rglob("*.yaml"))) for group in GROUPS}
-    assert kinds == {"model": 9, "method": len(METHODS), "task": 12, "recipe": EXPECTED_RECIPES, "tracker": 2}
+    assert kinds == {"model": 11, "method": len(METHODS), "task": 12, "recipe": EXPECTED_RECIPES, "tracker": 2}
     assert len(files) == sum(kinds.values()) + 1
 
 
 EXPECTED_RECIPES_OF = {
-    "mini": {"gpt2-mini": 13, "minilm-l6": 13, "smollm2-135m": 12},
+    "mini": {"gpt2-mini": 13, "minilm-l6": 13, "roberta-mini": 13, "smollm2-135m": 12},
     "official": {"deberta-v2-xxlarge": 9, "gpt2-medium": 2, "roberta-base": 9, "roberta-large": 13},
     "paper": {"deberta-v2-xxlarge": 9, "gpt2-large": 16, "gpt2-medium": 22, "roberta-base": 12, "roberta-large": 37},
 }
-EXPECTED_RECIPES = 4 + sum(
-    sum(of.values()) for of in EXPECTED_RECIPES_OF.values()
-)  # the sources' own files, and theirs
+EXPECTED_RECIPES = 4 + sum(sum(of.values()) for of in EXPECTED_RECIPES_OF.values())  # four: the sources' own
 
 
 def test_every_choice_of_a_method_has_its_own_class() -> None:

@@ -18,6 +18,9 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.b
 TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"), ("spm.model",), ("tokenizer.model",))
 """Sets of files that make up a tokenizer; one set is enough."""
 
+PACKAGE = "package://"
+"""What model.path begins with when the backbone comes with the suite: the rest is a place in the package's folder."""
+
 _DOWNLOAD = ["config.json", "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "spm.model", "special_*"]
 _TIMEOUT = 2.0  # seconds for the hub's first answer; with the probe's two and a half it stays below five
 
@@ -25,7 +28,8 @@ _TIMEOUT = 2.0  # seconds for the hub's first answer; with the probe's two and a
 def locate(config: ModelConfig) -> Path:
     """The folder with config, weights and tokenizer of `config`: model.path, else the hub cache, else the hub.
 
-    ``model.path`` may also name a GGUF file, or a folder whose only backbone is one: the file is returned then.
+    ``model.path`` may also name a GGUF file, or a folder whose only backbone is one: the file is returned then; or, as
+    ``package://minis/roberta-mini``, a folder of the installed package, wherever that lies.
 
     Raises:
         BackboneError: the folder lacks files, or the hub has no such repository or revision.
@@ -53,7 +57,7 @@ def require(config: ModelConfig) -> None:
 def _here(config: ModelConfig) -> Path | None:
     """The backbone's folder where it is on this machine: model.path, else the hub's cache."""
     if config.path:
-        folder = Path(config.path).expanduser()
+        folder = _given(config.path)
         gguf = gguf_file(folder)
         if gguf is not None:
             return gguf
@@ -70,6 +74,13 @@ def _here(config: ModelConfig) -> Path | None:
 
 def _what(config: ModelConfig) -> str:
     return f"backbone {config.name} ({config.hub_id})"
+
+
+def _given(path: str) -> Path:
+    """The folder that model.path names."""
+    if path.startswith(PACKAGE):
+        return Path(__file__).resolve().parents[1] / path.removeprefix(PACKAGE)
+    return Path(path).expanduser()
 
 
 def missing_files(folder: Path) -> list[str]:

@@ -4,6 +4,7 @@ import logging
 
 from lora_repro.config import DataConfig
 from lora_repro.errors import ConfigError
+from lora_repro.tasks.embedded import glue as embedded
 from lora_repro.tasks.examples import Examples, subset
 from lora_repro.tasks.glue import GlueTask
 from lora_repro.tasks.hub import read_hub, require, what
@@ -18,7 +19,8 @@ def load_split(task: GlueTask, split: str, data: DataConfig, limit: int | None =
 
     Args:
         split: ``"train"`` or one of ``task.eval_splits``.
-        limit: keep the first so many after a fixed shuffle (see `subset`); None: all.
+        limit: keep the first so many after a fixed shuffle (see `subset`); None: all. Of the embedded data so many are
+            generated; None: their default size.
 
     Raises:
         ConfigError: unknown split or source, or a limit below 1.
@@ -30,10 +32,11 @@ def load_split(task: GlueTask, split: str, data: DataConfig, limit: int | None =
     readers = {
         "local": lambda: read_local(task, split, data_folder(data, task.name)),
         "hub": lambda: read_hub(task, split),
+        "embedded": lambda: embedded.read(task, split, limit),
     }
     examples = read_first(readers, data, what(task))
     official = task.rows[task.splits.index(split)]
-    if len(examples) != official:  # scores on another split cannot stand beside the paper's
+    if len(examples) != official and not data.generated:  # scores on another split cannot stand beside the paper's
         log.warning("%s %s has %d examples here; the official split has %d", task.name, split, len(examples), official)
     return subset(examples, limit)
 

@@ -7,6 +7,7 @@ from lora_repro.config import DataConfig
 from lora_repro.errors import ConfigError, DataError
 from lora_repro.tasks import dart, e2e, webnlg
 from lora_repro.tasks.data_to_text import SPLITS, DataToTextExamples, DataToTextTask
+from lora_repro.tasks.embedded import restaurants
 from lora_repro.tasks.sources import NotHere, data_folder, read_first, require_first
 from lora_repro.tasks.text_hub import read_hub, require, what
 
@@ -28,7 +29,8 @@ def load_text_split(
 
     Args:
         split: ``"train"``, ``"validation"`` or ``"test"``.
-        pairs: keep so many training pairs (`DataToTextExamples.first_pairs`); None: all.
+        pairs: keep so many training pairs (`DataToTextExamples.first_pairs`); None: all. Of the embedded data so many
+            are generated; None: their default size.
         inputs: keep so many distinct inputs (`DataToTextExamples.first_inputs`); None: all.
 
     Raises:
@@ -41,12 +43,23 @@ def load_text_split(
     readers = {
         "local": lambda: READERS[task.name].read(find_local(task, split, data_folder(data, task.name))),
         "hub": lambda: read_hub(task, split),
+        "embedded": lambda: _generated(task, split, pairs, inputs),
     }
     examples = read_first(readers, data, what(task))
     official = task.pairs[SPLITS.index(split)]
-    if len(examples) != official:  # scores on another split cannot stand beside the paper's
+    if len(examples) != official and not data.generated:  # scores on another split cannot stand beside the paper's
         log.warning("%s %s has %d texts here; the official split has %d", task.name, split, len(examples), official)
     return examples.first_pairs(pairs).first_inputs(inputs)
+
+
+def _generated(task: DataToTextTask, split: str, pairs: int | None, inputs: int | None) -> DataToTextExamples:
+    _require_generated(task)
+    return restaurants.read(split, pairs, inputs)
+
+
+def _require_generated(task: DataToTextTask) -> None:
+    if task.name != "e2e":
+        raise NotHere(f"there is no embedded task {task.name}: data.sources=[embedded] has e2e")
 
 
 def require_text_splits(task: DataToTextTask, data: DataConfig) -> None:
@@ -60,6 +73,7 @@ def require_text_splits(task: DataToTextTask, data: DataConfig) -> None:
         finders = {
             "local": lambda split=split: find_local(task, split, data_folder(data, task.name)),
             "hub": lambda split=split: require(task, split),
+            "embedded": lambda split=split: _require_generated(task),
         }
         require_first(finders, data, what(task))
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -333,3 +334,11 @@ def test_real_minilm(shared: Path) -> None:
     text = second.tokenizer(["a fine film"], return_tensors="pt")
     assert torch.equal(first.model.bert(**text).last_hidden_state, second.model.bert(**text).last_hidden_state)
     assert seconds < 1.0  # 0.1 to 0.2 s on an idle core; the first time takes seconds
+
+
+def test_a_path_in_the_package_is_found_wherever_the_package_lies() -> None:
+    config = ModelConfig(name="x", architecture="bert", path="package://tasks")
+    with pytest.raises(BackboneError, match=r"model\.path=package://tasks lacks config\.json"):
+        locate(config)
+    with pytest.raises(BackboneError, match=r"model\.path=package://no-such-folder is not a folder"):
+        locate(replace(config, path="package://no-such-folder"))
