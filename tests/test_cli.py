@@ -29,7 +29,18 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> N
 def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert set(cli.VERBS) == {"run", "glue", "table", "score", "audit", "export", "import", "merge", "params"}
+    assert set(cli.VERBS) == {
+        "run",
+        "glue",
+        "table",
+        "score",
+        "audit",
+        "export",
+        "import",
+        "merge",
+        "params",
+        "analyse",
+    }
     assert all(f"\n  {verb}" in shown for verb in cli.VERBS)
 
 

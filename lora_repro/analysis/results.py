@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 Matrix = list[list[float]]
 
+BASE, MERGED, UNMERGED = "base", "lora_merged", "lora_unmerged"
+"""Variants of a latency beside the adapters: the backbone (as fine-tuned), LoRA in its weights, LoRA beside them."""
+
 
 @dataclass(frozen=True)
 class AdapterNote:
