@@ -17,9 +17,11 @@ DRY ?=
 RECORDS ?= results/records
 TRACKER ?= none
 SET ?=
+MODEL_DIMS ?= gpt2-medium
+LATENCY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test params audit glue-roberta clean
+.PHONY: help setup lint test params audit glue-roberta table1 analyses clean
 
 help: ## list the targets and their variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +61,13 @@ glue-roberta: setup ## methods x tasks x seeds on GLUE, then the table; what is 
 	@$(BIN)/lora-repro glue --model "$(MODEL)" --tasks "$(TASKS)" --methods "$(METHODS)" --seeds "$(SEEDS)" \
 		 --jobs "$(JOBS)" --records "$(RECORDS)" --tracker "$(TRACKER)" \
 		$(if $(RECIPE),--recipe "$(RECIPE)") $(if $(MODEL_PATH),--model-path "$(MODEL_PATH)") $(if $(DATA),--data "$(DATA)") $(if $(DRY),--dry) $(SET)
+
+table1: setup ## latency of FT = merged LoRA, unmerged LoRA and adapters; MODEL_DIMS, LATENCY="--device cuda"
+	$(BIN)/python experiments/table1_latency.py --model "$(MODEL_DIMS)" $(LATENCY)
+	@$(BIN)/lora-repro analyse show
+
+analyses: setup ## tables, figures and claims of section 7, latency and memory, from their records
+	@$(BIN)/lora-repro analyse show
 
 clean: ## remove caches and build products; records, runs and .venv stay
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -64,7 +64,7 @@ def test_a_damaged_file_is_named(change: dict[str, Any], says: str, tmp_path: Pa
 def test_decoding_refuses_other_types() -> None:
     raw: dict[str, Any] = {"variant": "base", "r": 0, "parameters": 0, "seconds": [1, 2.5]}
     assert decode(Timing, raw) == Timing("base", 0, 0, [1.0, 2.5])
-    with pytest.raises(TypeError, match="expected int, got 0.5"):
+    with pytest.raises(TypeError, match=r"expected int, got 0\.5"):
         decode(Timing, raw | {"r": 0.5})
     with pytest.raises(TypeError, match="expected list"):
         decode(Timing, raw | {"seconds": "1"})
