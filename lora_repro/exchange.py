@@ -230,7 +230,7 @@ def _virtual_tokens_from_peft(
 def _described(method: MethodConfig, model: str) -> str:
     """An imported adapter in a few words."""
     if not isinstance(method, LoRAConfig):
-        return f"{method.name} on {model}, l_p = {method.l_p}"
+        return f"{method.name} on {model}, l_p = {asdict(method)['l_p']}"
     ranks = ", ".join(f"{weight} r = {method.ranks.get(weight, method.r)}" for weight in method.targets)
     return f"LoRA on {model}, {ranks}, alpha = {method.alpha:g}"
 

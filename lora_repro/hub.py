@@ -52,10 +52,12 @@ def _answers(client: Any, endpoint: str, timeout: float) -> bool:
 
     Asked by the client that will download: what it does not trust (a certificate) is out of its reach.
     """
+    # no route, refused, unknown host, no answer, hung up; no address
+    silence: tuple[type[BaseException], ...] = (*client_errors(), ValueError)
     try:
         urllib.parse.urlsplit(endpoint)  # the client has an error of its own for what is no address
         return bool(client.head(endpoint, timeout=timeout, follow_redirects=False).status_code < 500)
-    except (*client_errors(), ValueError):  # no route, refused, unknown host, no answer, hung up; no address
+    except silence:
         return False
 
 

@@ -5,73 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
 
-from lora_repro.config import MethodConfig, PreEmbedConfig
+from lora_repro.config import MethodConfig
 from lora_repro.errors import BackboneError
-from lora_repro.methods.apply import Adapted, adapt
-from lora_repro.methods.pre_layer import after_blocks
 from lora_repro.methods.virtual_tokens import VirtualTokens, draw_words, virtual_tokens, wants_prompt_lengths
 from lora_repro.models.architectures import ARCHITECTURES
+from tests.methods.virtual import INFIX, PAD, PREFIX, PROMPTS, TEXTS, name_of, padded, real, strong, with_words
 from tests.tiny_backbones import DECODERS, ENCODERS, prefix_methods, tiny
-
-PREFIX, INFIX = [11, 12, 13], [14, 15]  # words whose embeddings the trained ones are set to
-TEXTS = [[5, 21, 22, 23, 24, 6], [5, 31, 32, 6]]  # of unlike length; in encoders 5 opens and 6 closes
-PROMPTS = [4, 2]  # tokens of each text's prompt, in decoders
-PAD = 1
-
-
-def name_of(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return value.name + ("+mlp" if getattr(value, "reparametrisation", None) else "")  # type: ignore[attr-defined]
-
-
-def padded(texts: list[list[int]], side: str = "right", width: int = 8) -> dict[str, Tensor]:
-    def row(text: list[int], filler: int) -> list[int]:
-        rest = [filler] * (width - len(text))
-        return text + rest if side == "right" else rest + text
-
-    ids = torch.tensor([row(text, PAD) for text in texts])
-    mask = torch.tensor([row([1] * len(text), 0) for text in texts])
-    return {"input_ids": ids, "attention_mask": mask}
-
-
-def real(logits: Tensor, texts: list[list[int]], side: str, width: int = 8) -> list[Tensor]:
-    """Each text's rows of (b, width, vocabulary) logits."""
-    if side == "right":
-        return [row[: len(text)] for row, text in zip(logits, texts, strict=True)]
-    return [row[width - len(text) :] for row, text in zip(logits, texts, strict=True)]
-
-
-def strong(name: str, config: MethodConfig) -> Adapted:
-    """An adapted model whose virtual tokens and LoRA pairs are large enough to matter."""
-    backbone = tiny(name)
-    stream = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for parameter in backbone.model.parameters():
-            if parameter.ndim == 2:
-                parameter.mul_(3.0)
-    adapted = adapt(backbone, config, seed=0)
-    with torch.no_grad():
-        for parameter_name in adapted.method_names:
-            parameter = adapted.model.get_parameter(parameter_name)
-            parameter.copy_(torch.randn(parameter.shape, generator=stream))
-    return adapted
-
-
-def with_words(name: str, l_p: int = 3, l_i: int = 2) -> tuple[nn.Module, nn.Module]:
-    """A plain backbone, and the same one with pre_embed whose vectors are the embeddings of PREFIX and INFIX."""
-    plain = tiny(name).model
-    adapted = adapt(tiny(name), PreEmbedConfig(name="pre_embed", l_p=l_p, l_i=l_i, prefix_init="random"), seed=0)
-    tokens: Any = virtual_tokens(adapted.model)
-    with torch.no_grad():
-        table = plain.get_input_embeddings().weight
-        if l_p:
-            tokens.prefix.copy_(table[PREFIX[:l_p]])
-        if l_i:
-            tokens.infix.copy_(table[INFIX[:l_i]])
-    return plain, adapted.model
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
@@ -217,81 +157,6 @@ def test_a_step_without_a_mask() -> None:
     cache = model(text[:, :4], use_cache=True).past_key_values
     ours = model(text[:, 4:], past_key_values=cache).logits
     assert torch.allclose(ours, model(text, prompt_lengths=torch.tensor([4])).logits[:, 4:], atol=1e-5)
-
-
-@pytest.mark.parametrize("name", [*ENCODERS, *DECODERS])
-def test_activations_after_every_block_are_the_learnt_vectors(name: str) -> None:
-    adapted = strong(name, prefix_methods()[1])
-    seen: list[Tensor] = []
-    for module in after_blocks(adapted.model, ARCHITECTURES[name]):
-        module.register_forward_hook(lambda _m, _a, out: seen.append(out[0] if isinstance(out, tuple) else out))
-    adapted.model(torch.tensor(TEXTS[:1]))
-    tokens: Any = virtual_tokens(adapted.model)
-    prefix = slice(1, 4) if name in ENCODERS else slice(0, 3)
-    infix = slice(3 + 5, 3 + 7) if name in ENCODERS else slice(3 + 6, 3 + 8)
-    assert len(seen) == 2
-    for layer, hidden in enumerate(seen):
-        assert torch.equal(hidden[0, prefix], tokens.prefix[layer])
-        assert torch.equal(hidden[0, infix], tokens.infix[layer])
-        assert hidden.shape == (1, 6 + 5, 32)
-
-
-@pytest.mark.parametrize("name", [*ENCODERS, *DECODERS])
-def test_pre_layer_started_from_a_text_of_its_own_activations(name: str) -> None:
-    """With the activations that the plain model computes there, replacing them changes nothing after block 1."""
-    plain = tiny(name).model
-    adapted = adapt(tiny(name), prefix_methods()[1], seed=0)
-    model, arch = adapted.model, ARCHITECTURES[name]
-    tokens: Any = virtual_tokens(model)
-    opening, closing = (TEXTS[0][:1], TEXTS[0][-1:]) if name in ENCODERS else ([], [])
-    middle = TEXTS[0][1:-1] if name in ENCODERS else TEXTS[0]
-    longer = torch.tensor([[*opening, 0, 0, 0, *middle, 0, 0, *closing]])
-    start, end = len(opening), len(opening) + 3 + len(middle)
-    embedded = plain.get_input_embeddings()(longer).detach().clone()
-    embedded[:, start : start + 3], embedded[:, end : end + 2] = 0.0, 0.0  # what pre_layer has at its input
-    seen: list[Tensor] = []
-    for module in after_blocks(plain, arch):
-        module.register_forward_hook(lambda _m, _a, out: seen.append(out[0] if isinstance(out, tuple) else out))
-    expected = plain(inputs_embeds=embedded, attention_mask=torch.ones_like(longer)).logits
-    with torch.no_grad():
-        for layer, hidden in enumerate(seen):
-            tokens.prefix[layer].copy_(hidden[0, start : start + 3])
-            tokens.infix[layer].copy_(hidden[0, end : end + 2])
-    ours = model(torch.tensor(TEXTS[:1])).logits
-    if name in DECODERS:
-        expected = expected[:, 3 : 3 + 6]  # the last own token predicts, not the infix
-    assert torch.allclose(ours, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", [*ENCODERS, *DECODERS])
-def test_prefix_kv_with_the_keys_of_zero_embeddings_is_the_plain_model_with_them(name: str) -> None:
-    from lora_repro.models.sites import projection
-
-    plain = tiny(name).model
-    adapted = adapt(tiny(name), prefix_methods()[2], seed=0)
-    tokens: Any = virtual_tokens(adapted.model)
-    start = 1 if name in ENCODERS else 0
-    longer = torch.tensor([[*TEXTS[0][:start], 0, 0, 0, *TEXTS[0][start:]]])
-    embedded = plain.get_input_embeddings()(longer).detach().clone()
-    embedded[:, start : start + 3] = 0.0
-    seen: dict[tuple[int, int], Tensor] = {}
-    for layer in (0, 1):
-        for row, weight in enumerate(("W_k", "W_v")):
-            site = projection(plain, ARCHITECTURES[name], layer, weight)
-
-            def note(
-                _m: nn.Module, _a: object, out: Tensor, at: tuple[int, int] = (layer, row), where: Any = site.slice
-            ):
-                seen.setdefault(at, out.chunk(where.parts, dim=-1)[where.part][0, start : start + 3])
-
-            site.module.register_forward_hook(note)
-    expected = plain(inputs_embeds=embedded, attention_mask=torch.ones_like(longer)).logits
-    with torch.no_grad():
-        for (layer, row), vectors in seen.items():
-            tokens.keys_values[layer, row].copy_(vectors)
-    if name in DECODERS:
-        expected = expected[:, 3:]
-    assert torch.allclose(adapted.model(torch.tensor(TEXTS[:1])).logits, expected, atol=1e-5)
 
 
 def test_a_deep_copy_is_independent() -> None:
