@@ -34,7 +34,7 @@ SETUP ?=
 TABLES := table2 table3 table4 table5 table6 table13 table14 table15 table16 table18 figure2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test params audit glue-roberta e2e-gpt2 webnlg-gpt2 dart-gpt2 $(TABLES) study plan status wandb-sync clean
+.PHONY: help setup quickstart lint test params audit glue-roberta e2e-gpt2 webnlg-gpt2 dart-gpt2 $(TABLES) study plan status wandb-sync clean
 
 help: ## list the targets and their variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
+
+quickstart: setup ## every method on the embedded backbones and data: minutes on two cores, no network
+	@$(BIN)/lora-repro quickstart
 
 lint: setup ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

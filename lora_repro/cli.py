@@ -95,7 +95,10 @@ def _run(arguments: list[str]) -> int:
     if flags:
         print(to_yaml(config), end="")
         return 0
-    record = importlib.import_module("lora_repro.run").run(config, items)
+    record = records.find(config)
+    if record is None:
+        importlib.import_module("lora_repro.at_hand").require(config)
+        record = importlib.import_module("lora_repro.run").run(config, items)
     print(f"{records.describe(record)}\nrecord: {records.record_path(config)}")
     return 0
 
@@ -115,6 +118,10 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
         "methods x tasks x seeds on GLUE, ending with the table",
         _elsewhere("lora_repro.studies.glue"),
     ),
+    "quickstart": (
+        "every method on the embedded backbones and data, in minutes, without a network",
+        _elsewhere("lora_repro.studies.quickstart"),
+    ),
     "study": (
         "the runs of a table or figure of the paper, here or on Slurm",
         _elsewhere("lora_repro.studies.study"),
@@ -122,8 +129,11 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "plan": ("every run of a study: done, running, failed, ...", _elsewhere("lora_repro.studies.study", "plan_main")),
     "status": ("all studies, one line each", _elsewhere("lora_repro.studies.study", "status_main")),
     "wandb-sync": ("send what was tracked offline to W&B", _elsewhere("lora_repro.studies.wandb_sync")),
-    "table": ("render tables from finished records", _elsewhere("lora_repro.report.glue_table")),
+    "decode": ("write and score texts with a trained adapter", _elsewhere("lora_repro.decode")),
+    "table": ("one backbone's GLUE table from finished records", _elsewhere("lora_repro.report.glue_table")),
+    "tables": ("every table from finished records, the paper's beside ours", _elsewhere("lora_repro.report.tables")),
     "score": ("score a file of generated texts against references", _elsewhere("lora_repro.metrics.text.score_file")),
+    "rescore": ("score a finished run's texts anew, into its record", _elsewhere("lora_repro.rescore")),
     "audit": ("every parameter count that the paper prints, rebuilt", _elsewhere("lora_repro.report.audit")),
     "export": ("an adapter to PEFT's or loralib's format", _elsewhere("lora_repro.exchange", "export_main")),
     "import": ("an adapter from PEFT's or loralib's format", _elsewhere("lora_repro.exchange", "import_main")),

@@ -13,7 +13,7 @@ from omegaconf import MISSING
 WEIGHT_TYPES = ("W_q", "W_k", "W_v", "W_o", "W_fc1", "W_fc2")
 """The paper's names of a block's projections (section 1, "Terminologies"), and the two of its MLP."""
 
-DATA_SOURCES = ("local", "hub")
+DATA_SOURCES = ("local", "hub", "embedded")
 INITS = ("kaiming", "gaussian")
 ADAPTER_ACTIVATIONS = ("relu", "gelu", "swish")
 PREFIX_INITS = ("vocabulary", "random")
@@ -21,6 +21,8 @@ PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 TRACKERS = ("none", "wandb")
 TRACKER_MODES = ("auto", "online", "offline", "disabled")
+DATA_TO_TEXT_TASKS = ("e2e", "webnlg", "dart")
+CHECKPOINTS = ("last", "best")
 
 
 @dataclass
@@ -31,7 +33,7 @@ class ModelConfig:
     architecture: str = MISSING  # a key of models.ARCHITECTURES: bert, roberta, deberta-v2, gpt2, llama
     hub_id: Optional[str] = None  # e.g. "FacebookAI/roberta-base"; None: only from a folder
     revision: Optional[str] = None  # commit on the hub
-    path: Optional[str] = None  # local folder with config, tokenizer and safetensors; wins over the hub
+    path: Optional[str] = None  # folder with config, tokenizer and safetensors (package://: of ours); wins over the hub
     dims: dict[str, Any] = field(default_factory=dict)  # arguments of the Transformers config class, for the audit
 
 
@@ -132,11 +134,12 @@ class LoRAPreLayerConfig(LoRAConfig):
 
 @dataclass
 class TaskConfig:
-    """A data set. `train_examples`/`eval_examples` cut a split to its first n after a fixed shuffle (None: all)."""
+    """A data set. The limits cut a split to its first n after a fixed shuffle (None: all)."""
 
     name: str = MISSING
-    train_examples: Optional[int] = None
-    eval_examples: Optional[int] = None
+    train_examples: Optional[int] = None  # data-to-text: pairs of input and text
+    eval_examples: Optional[int] = None  # data-to-text: distinct inputs of the test split, which are decoded
+    validation_examples: Optional[int] = None  # data-to-text only: pairs of the validation split
 
 
 @dataclass
@@ -159,15 +162,29 @@ class RecipeConfig:
     max_length: int = MISSING  # tokens, special tokens included
     pad_to_max_length: bool = False  # the official GLUE code pads every example to max_length
     classifier_dropout: Optional[float] = None  # None: the backbone's own
+    backbone_dropout: Optional[float] = None  # of embeddings, attention and residuals; None: the backbone's own
+    adam_eps_uncorrected: bool = False  # eps joins sqrt(v) before v's bias correction (official GPT-2 code), not after
+    # data-to-text only
+    label_smoothing: float = 0.0  # spread over the whole vocabulary; in training alone
+    beams: int = 10  # 1: greedy
+    length_penalty: float = 1.0  # a text's score is its log probability / length^length_penalty
+    no_repeat_ngram: int = 4  # no n-gram of so many tokens twice in a text; 0: no such rule
+    max_new_tokens: int = 64
+    decode: str = "last"  # the checkpoint that is decoded: last (official code) | best (lowest validation loss)
 
 
 @dataclass
 class DataConfig:
-    """Where data come from; nothing here is part of a run's identity."""
+    """Where data come from. Of this only one thing is part of a run's identity: whether the data are generated."""
 
-    dir: Optional[str] = None  # folder with glue/ (layout of the official zip) or the task folders themselves
-    sources: list[str] = field(default_factory=lambda: ["local", "hub"])  # tried in this order
+    dir: Optional[str] = None  # folder with glue/, e2e/, webnlg/, dart/, or the GLUE task folders themselves
+    sources: list[str] = field(default_factory=lambda: ["local", "hub"])  # tried in this order; or embedded, alone
     cache: str = ".cache/encodings"
+
+    @property
+    def generated(self) -> bool:
+        """Whether the suite's own generated data are asked for."""
+        return list(self.sources) == ["embedded"]
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lora_repro import records
-from lora_repro.config import LoRAConfig, ModelConfig, RecipeConfig, RunConfig, TaskConfig, TrackerConfig
+from lora_repro.config import DataConfig, LoRAConfig, ModelConfig, RecipeConfig, RunConfig, TaskConfig, TrackerConfig
 from lora_repro.errors import DataError
 from lora_repro.records import Cost, Environment, Epoch, Parameters, Record, Split
 
@@ -164,3 +164,13 @@ def _other(value: object) -> object:
     if isinstance(value, dict):
         return {**value, "W_q": 4}
     return 3
+
+
+def test_generated_data_make_another_run_and_real_data_keep_their_name() -> None:
+    real, generated = config(), replace(config(), data=DataConfig(sources=["embedded"]))
+    assert records.identity(real) != records.identity(generated)
+    assert records.identity(replace(real, data=DataConfig(dir="somewhere", sources=["local"]))) == records.identity(
+        real
+    )
+    assert "data" not in records.science(real)
+    assert records.science(generated)["data"] == "embedded"

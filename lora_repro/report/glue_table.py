@@ -7,8 +7,10 @@ from pathlib import Path
 
 from lora_repro import records as store
 from lora_repro.records import Record
+from lora_repro.report.cells import choose
 from lora_repro.report.layout import Table
-from lora_repro.report.statistics import CONFIDENCE, Summary, summarise
+from lora_repro.report.settings import is_generated
+from lora_repro.report.statistics import CONFIDENCE, PAIRED_TEST, SIGNIFICANT, Summary, paired_p, summarise
 from lora_repro.tasks.glue import GLUE
 
 TASK_ORDER = ("mnli", "sst2", "mrpc", "cola", "qnli", "qqp", "rte", "stsb", "wnli")
@@ -18,6 +20,9 @@ METRIC_TITLES = {"accuracy": "acc.", "matthews_correlation": "Matthews", "pearso
 
 MISSING = "--"
 
+REFERENCE, DIFFERS = "lora", "‡"
+"""Each method is compared with LoRA; the mark of one that differs."""
+
 
 class Grid:
     """Runs of one backbone and recipe, by method and task."""
@@ -25,16 +30,36 @@ class Grid:
     def __init__(self, records: Iterable[Record], model: str, recipe: str) -> None:
         self.model, self.recipe = model, recipe
         self.records = [r for r in records if r.model == model and r.config["recipe"]["source"] == recipe]
-        self.methods = _in_order(r.method for r in self.records)
+        self.methods = in_order(r.method for r in self.records)
         self.tasks = [task for task in TASK_ORDER if any(r.task == task for r in self.records)]
+        self._choices = {
+            (method, task): choose(r for r in self.records if (r.method, r.task) == (method, task))
+            for method in self.methods
+            for task in self.tasks
+        }
 
     def cell(self, method: str, task: str) -> list[Record]:
-        """The runs of one cell, by seed; where one seed ran under several settings, the newest."""
-        newest: dict[int, Record] = {}
-        for record in sorted(self.records, key=lambda r: r.finished):
-            if (record.method, record.task) == (method, task):
-                newest[record.seed] = record
-        return [newest[seed] for seed in sorted(newest)]
+        """The runs of one cell, by seed; they differ in nothing else (`lora_repro.report.cells` has the rule)."""
+        return self._choices[method, task].runs
+
+    @property
+    def shown(self) -> list[Record]:
+        """The runs of all cells."""
+        return [run for choice in self._choices.values() for run in choice.runs]
+
+    def other_data(self, method: str, task: str) -> bool:
+        """Whether a cell's runs saw other data than most of its column: such cells are not compared."""
+        seen = Counter(self._data(m, task) for m in self.methods if self.cell(m, task))
+        runs = self.cell(method, task)
+        return bool(runs) and self._data(method, task) != seen.most_common(1)[0][0]
+
+    def _data(self, method: str, task: str) -> str:
+        splits = self.cell(method, task)[0].splits
+        return str(sorted((name, split.fingerprint) for name, split in splits.items()))
+
+    def left_out(self) -> list[str]:
+        """What the cells leave out: runs of the same cell under other settings."""
+        return [note for choice in self._choices.values() for note in choice.notes()]
 
     def summary(self, method: str, task: str) -> Summary | None:
         """The summary of one cell, None where nothing was run."""
@@ -50,11 +75,13 @@ def comparison(grid: Grid, seeds: int) -> Table:
     """
     columns = ["Method", "Trainable (method + head)"]
     columns += [f"{GLUE[task].folder} ({METRIC_TITLES[GLUE[task].headline]})" for task in grid.tasks]
-    rows = [[method, _parameters(grid, method), *(_cell(grid.summary(method, task), seeds) for task in grid.tasks)]
-            for method in grid.methods]  # fmt: skip
+    rows = [
+        [method, _parameters(grid, method), *(_cell(grid, method, task, seeds) for task in grid.tasks)]
+        for method in grid.methods
+    ]
     rows.append(["constant answer", "0", *(_percent(_baseline(grid, task)) for task in grid.tasks)])
     return Table(
-        title=f"GLUE development sets, {grid.model}, recipe {grid.recipe}",
+        title=f"{_title(grid)}, {grid.model}, recipe {grid.recipe}",
         notes=notes(grid),
         columns=columns,
         rows=rows,
@@ -77,7 +104,7 @@ def details(grid: Grid) -> Table:
 
 def notes(grid: Grid) -> list[str]:
     """What a reader must know: statistic, data, seeds, machine, precision, commit."""
-    runs = grid.records
+    runs = grid.shown
     data = Counter(split.source for r in runs for split in r.splits.values())
     examples = {task: next(r for r in runs if r.task == task).splits for task in grid.tasks}
     sizes = ", ".join(
@@ -108,7 +135,9 @@ def notes(grid: Grid) -> list[str]:
         f"{dates[0]} to {dates[-1]}."
     )
     head = "The paper's counts leave the head out; every method trains it too, and it stands after the plus."
-    return [statistic, backbone, seeds, machine, head]
+    test = f"Bold: best of its column. {DIFFERS}: differs from LoRA by the {PAIRED_TEST}."
+    said, left_out = [statistic, backbone, seeds, machine, head, test], grid.left_out()
+    return [*said, "Left out: " + "; ".join(left_out) + "."] if left_out else said
 
 
 def main(argv: Sequence[str]) -> int:
@@ -139,12 +168,29 @@ def show(grid: Grid, seeds: int, out: Path) -> int:
     return 0
 
 
-def _cell(summary: Summary | None, seeds: int) -> str:
+def _title(grid: Grid) -> str:
+    """What the numbers were measured on."""
+    generated = any(map(is_generated, grid.shown))
+    return "GENERATED DATA in the form of GLUE" if generated else "GLUE development sets"
+
+
+def _cell(grid: Grid, method: str, task: str, seeds: int) -> str:
+    summary = grid.summary(method, task)
     if summary is None:
         return f"{MISSING} (0/{seeds})"
     spread = "" if summary.std_best is None else f" ± {100 * summary.std_best:.1f}"
     collapsed = f" [{summary.collapsed} collapsed]" if summary.collapsed else ""
-    return f"{_percent(summary.median_best)}{spread} ({summary.n}){collapsed}"
+    other = " [other data]" if grid.other_data(method, task) else ""
+    return f"{_percent(summary.median_best)}{spread} ({summary.n}){_mark(grid, method, task)}{collapsed}{other}"
+
+
+def _mark(grid: Grid, method: str, task: str) -> str:
+    """`DIFFERS` where the paired test tells a method from LoRA on the same data."""
+    if method == REFERENCE or REFERENCE not in grid.methods or grid.other_data(method, task):
+        return ""
+    one, other = ({r.seed: r.best.headline for r in grid.cell(name, task)} for name in (method, REFERENCE))
+    p = None if grid.other_data(REFERENCE, task) else paired_p(one, other)
+    return DIFFERS if p is not None and p < SIGNIFICANT else ""
 
 
 def _detail(runs: list[Record]) -> list[str]:
@@ -170,7 +216,11 @@ def _detail(runs: list[Record]) -> list[str]:
 def _best_cells(grid: Grid) -> frozenset[tuple[int, int]]:
     best = set()
     for column, task in enumerate(grid.tasks, start=2):
-        medians = {row: s.median_best for row, m in enumerate(grid.methods) if (s := grid.summary(m, task))}
+        medians = {
+            row: s.median_best
+            for row, m in enumerate(grid.methods)
+            if (s := grid.summary(m, task)) and not grid.other_data(m, task)
+        }
         if len(medians) > 1:
             best |= {(row, column) for row, value in medians.items() if value == max(medians.values())}
     return frozenset(best)
@@ -178,7 +228,7 @@ def _best_cells(grid: Grid) -> frozenset[tuple[int, int]]:
 
 def _parameters(grid: Grid, method: str) -> str:
     """Method + head; heads differ with a task's number of labels, so a range where they do."""
-    runs = [r for r in grid.records if r.method == method]
+    runs = [r for r in grid.shown if r.method == method]
     heads = sorted({r.parameters.head for r in runs})
     head = f"{heads[0]:,}" if len(heads) == 1 else f"{heads[0]:,} to {heads[-1]:,}"
     return f"{_join(sorted({f'{r.parameters.method:,}' for r in runs}))} + {head}"
@@ -189,10 +239,10 @@ def _epochs(record: Record) -> int:
 
 
 def _baseline(grid: Grid, task: str) -> float:
-    return next(r.baseline for r in grid.records if r.task == task)
+    return next(r.baseline for r in grid.shown if r.task == task)
 
 
-def _in_order(names: Iterable[str]) -> list[str]:
+def in_order(names: Iterable[str]) -> list[str]:
     """Methods as the paper's tables list them: FT and BitFit first, LoRA last."""
     order = ("ft", "ft_top2", "bitfit", "pre_embed", "pre_layer", "prefix_kv", "adapter_d", "adapter_p", "adapter_l",
              "adapter_h", "lora", "lora_pre_embed", "lora_pre_layer")  # fmt: skip

@@ -8,7 +8,17 @@ from pathlib import Path
 
 from lora_repro.records import write_atomically
 
-_LATEX = {"±": r"$\pm$", "%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "†": r"$^\dagger$", "|": r"$|$"}
+_LATEX = {
+    "±": r"$\pm$",
+    "%": r"\%",
+    "_": r"\_",
+    "&": r"\&",
+    "#": r"\#",
+    "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
+    "^": r"\^{}",
+    "|": r"$|$",
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Table:
 
     def markdown(self) -> str:
         """GitHub's Markdown, columns aligned so that the source reads as well as the page."""
-        cells = [[self._mark(r, c, text, "**") for c, text in enumerate(row)] for r, row in enumerate(self.rows)]
+        cells = [[self._mark(r, c, _bars(text), "**") for c, text in enumerate(row)] for r, row in enumerate(self.rows)]
         widths = [max(len(text) for text in column) for column in zip(self.columns, *cells, strict=True)]
         lines = [f"### {self.title}", "", *(f"- {note}" for note in self.notes), ""]
         lines.append(_line(self.columns, widths))
@@ -35,7 +45,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def latex(self) -> str:
-        """A ``table`` environment; needs the package booktabs."""
+        """A ``table`` environment; needs the package booktabs. The first note is in the caption, all are comments."""
         body = [
             " & ".join(
                 rf"\textbf{{{_escape(text)}}}" if (r, c) in self.bold else _escape(text) for c, text in enumerate(row)
@@ -48,7 +58,7 @@ class Table:
                 *(f"% {note}" for note in self.notes),
                 r"\begin{table}",
                 r"\centering",
-                rf"\caption{{{_escape(self.title)}. {_escape(' '.join(self.notes))}}}",
+                rf"\caption{{{_escape(self.title)}. {_escape(' '.join(self.notes[:1]))}}}",
                 rf"\begin{{tabular}}{{l{'r' * (len(self.columns) - 1)}}}",
                 r"\toprule",
                 " & ".join(_escape(column) for column in self.columns) + r" \\",
@@ -80,6 +90,11 @@ class Table:
 
     def _mark(self, row: int, column: int, text: str, mark: str) -> str:
         return f"{mark}{text}{mark}" if (row, column) in self.bold else text
+
+
+def _bars(text: str) -> str:
+    """A bar within a cell is not its end."""
+    return text.replace("|", r"\|")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

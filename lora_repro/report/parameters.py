@@ -20,6 +20,10 @@ CACHE = Path(".cache/parameters.json")
 LABELS = 2  # outputs of the counted head, as for most GLUE tasks
 
 
+Chosen = Sequence[tuple[ModelConfig, Sequence[MethodConfig]]]
+"""Backbones, each with the methods to count on it."""
+
+
 @dataclass(frozen=True)
 class Printed:
     """A figure of the paper and the settings it belongs to."""
@@ -110,12 +114,16 @@ def markdown(rows: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render(cache: Path | None = CACHE) -> str:
-    """The table of all backbones and methods in conf/, from the cache when nothing has changed since."""
-    key = _key()
+def render(cache: Path | None = CACHE, chosen: Chosen | None = None) -> str:
+    """The table, from the cache when nothing has changed since.
+
+    Args:
+        chosen: backbones with their methods; None: all backbones and methods in conf/.
+    """
+    key = _key() if chosen is None else f"{_key()} {hashlib.sha256(repr(chosen).encode()).hexdigest()}"
     if cache is not None and (kept := _kept(cache, key)) is not None:
         return kept
-    text = markdown(_rows())
+    text = markdown(_rows() if chosen is None else _chosen_rows(chosen))
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
         partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
@@ -134,6 +142,10 @@ def main(argv: Sequence[str]) -> int:
 def backbones() -> list[ModelConfig]:
     """The backbones whose weights can be had; GPT-3 stands in the audit (`lora_repro.report.audit`)."""
     return [model for model in map(model_config, names("model")) if model.hub_id or model.path]
+
+
+def _chosen_rows(chosen: Chosen) -> list[Row]:
+    return [row for model, methods in chosen for row in parameter_table([model], methods)]
 
 
 def _rows() -> list[Row]:

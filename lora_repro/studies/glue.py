@@ -10,7 +10,7 @@ from pathlib import Path
 from lora_repro import records
 from lora_repro.studies.arguments import add_request, request
 from lora_repro.studies.plan import Plan, make_plan
-from lora_repro.studies.study import add_execution, carry_out
+from lora_repro.studies.study import add_execution, carry_out, look_ahead
 
 
 def main(argv: Sequence[str]) -> int:
@@ -20,7 +20,9 @@ def main(argv: Sequence[str]) -> int:
     add_execution(parser)
     parser.add_argument("--tables", default="results/tables", help="where the table goes (default: %(default)s)")
     arguments = parser.parse_intermixed_args(argv)
-    plan = make_plan(request(arguments, "glue"))
+    asked = request(arguments, "glue")
+    look_ahead(asked, arguments)
+    plan = make_plan(asked)
     code = carry_out(plan, arguments)
     if code is None:
         return 0

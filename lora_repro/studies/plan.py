@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lora_repro import records
 from lora_repro.checks import did_you_mean
-from lora_repro.compose import compose_run, has_recipe
+from lora_repro.compose import comes_with_the_suite, compose_run, has_recipe
 from lora_repro.config import RunConfig
 from lora_repro.errors import ConfigError
 from lora_repro.overrides import METHODS, choices, override
@@ -141,6 +141,18 @@ def make_plan(request: Request) -> Plan:
     )
 
 
+def first_run(request: Request) -> Planned:
+    """The first run alone: what it needs can be looked for long before the whole grid is composed.
+
+    Raises:
+        ConfigError: as `make_plan`.
+    """
+    cells = list(_cells(request))
+    seed = (request.seeds or request.study.seeds)[0]
+    source = request.recipe or _source(request, cells)
+    return next(_runs(request, cells[0], source, seed, Composed(Path(request.runs))))
+
+
 def _cells(request: Request) -> Iterator[_Cell]:
     study = request.study
     if study.plain:
@@ -218,6 +230,8 @@ def _planned(
 ) -> Planned:
     science = [f"model={request.model}", f"method={cell.method}", f"task={task}", *_last_wins(
         [f"recipe={cell.part.recipe or source}", *settings])]  # fmt: skip
+    if not request.data and comes_with_the_suite(request.model) and not any("data." in item for item in settings):
+        science.append("data.sources=[embedded]")  # part of the identity, unlike the folder of real data
     config = replace(composed.config(science), seed=seed, records=request.records, runs=request.runs)
     local = [f"seed={seed}", f"tracker={request.tracker}", f"study={request.name}"]
     local += [override("records", request.records), override("runs", request.runs)]

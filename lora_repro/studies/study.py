@@ -10,7 +10,7 @@ from lora_repro.studies import slurm
 from lora_repro.studies.arguments import add_request, request
 from lora_repro.studies.files import names, read
 from lora_repro.studies.listing import recall, remember, rows, show, survey
-from lora_repro.studies.plan import Plan, make_plan
+from lora_repro.studies.plan import Plan, Request, first_run, make_plan
 from lora_repro.studies.states import DONE, STATES
 from lora_repro.studies.workers import conclude, run_beside, run_here
 
@@ -22,7 +22,9 @@ def main(argv: Sequence[str]) -> int:
     add_request(parser)
     add_execution(parser)
     arguments = parser.parse_intermixed_args(argv)
-    plan = make_plan(request(arguments, arguments.study))
+    asked = request(arguments, arguments.study)
+    look_ahead(asked, arguments)
+    plan = make_plan(asked)
     code = carry_out(plan, arguments)
     if code is None:
         return 0
@@ -69,6 +71,19 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     slurm.add_settings(parser)
 
 
+def look_ahead(asked: Request, arguments: argparse.Namespace) -> None:
+    """What the first run needs must be within reach: known seconds after the start, before the grid is composed.
+
+    Raises:
+        OfflineError: the hub is needed and cannot be reached.
+        BackboneError: the backbone's folder lacks files.
+    """
+    from lora_repro.at_hand import require_for_all
+
+    if arguments.launcher == "local" and not arguments.dry:
+        require_for_all([first_run(asked).config()])
+
+
 def carry_out(plan: Plan, arguments: argparse.Namespace) -> int | None:
     """Show the plan and run or submit what is missing.
 
@@ -84,8 +99,13 @@ def carry_out(plan: Plan, arguments: argparse.Namespace) -> int | None:
         print(slurm.submit(plan, settings))
         return None
     remember(plan)
-    if all(state.kind == DONE for state in survey(plan).values()):
+    states = survey(plan)
+    missing = {run.task: run for run in plan.planned if states[run.place].kind != DONE}
+    if not missing:
         return 0
+    from lora_repro.at_hand import require_for_all  # imports NumPy: too much for plan and status
+
+    require_for_all([run.config() for run in missing.values()])  # of each task one run: known before torch is there
     if (arguments.jobs or 1) > 1:
         code = run_beside(plan, arguments.jobs)
         if code == Interrupted.exit_code:

@@ -7,19 +7,11 @@ import numpy as np
 import pytest
 
 from lora_repro import records
-from lora_repro.records import Epoch, Record
+from lora_repro.records import Record
 from lora_repro.report.glue_table import Grid, comparison, details, main
 from lora_repro.report.layout import Table
 from lora_repro.report.statistics import bootstrap_interval, summarise
-from tests.test_records import record as template
-
-
-def run_of(method: str, task: str, seed: int, scores: list[float], **changes: object) -> Record:
-    """A finished run whose epochs scored `scores`."""
-    epochs = [Epoch(i, 10 * i, 0.5, 0.5, {"accuracy": s}, s, False, 1.0) for i, s in enumerate(scores, start=1)]
-    best = max(epochs, key=lambda epoch: epoch.headline)
-    base = replace(template(), method=method, task=task, seed=seed, epochs=epochs, best=best, last=epochs[-1])
-    return replace(base, identity=f"{method}{task}{seed}", **changes)
+from tests.report.runs import run_of
 
 
 def grid(*runs: Record) -> Grid:
@@ -66,7 +58,7 @@ def test_collapsed_runs_are_marked_and_kept() -> None:
     assert table.rows[0][2].endswith("(4) [1 collapsed]")
 
 
-def test_of_two_runs_with_one_seed_the_newest_counts() -> None:
+def test_of_two_runs_of_one_seed_and_settings_the_newest_counts() -> None:
     later = run_of("lora", "mrpc", 0, [0.5], finished="2026-02-01T00:00:00+00:00")
     assert grid(*LORA, later).cell("lora", "mrpc")[0] is later
 

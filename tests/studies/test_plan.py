@@ -137,3 +137,18 @@ def test_table16_varies_data_and_settings_together(planned: Planner) -> None:
         (10000, 100, 4, 4e-4, 64),
         (None, 128, 2, 5e-4, 256),
     ]
+
+
+def test_the_suites_own_backbones_run_on_generated_data_where_no_folder_is_given(
+    planned: Planner, tmp_path: Path
+) -> None:
+    asked = ("--model=roberta-mini", "--tasks=rte", "--methods=ft", "--seeds=0")
+    generated = planned("glue", *asked).planned[0]
+    assert generated.config().data.generated
+    assert generated.place == str(records.place(generated.config()))
+    real = planned("glue", *asked, f"--data={tmp_path}").planned[0]
+    assert real.config().data.sources == ["local"]
+    assert real.place != generated.place
+    typed = planned("glue", *asked, "data.sources=[hub]").planned[0]
+    assert typed.config().data.sources == ["hub"]
+    assert not planned("glue-minilm-l6", "--tasks=rte", "--methods=ft", "--seeds=0").planned[0].config().data.generated
