@@ -181,7 +181,7 @@ def test_a_study_on_slurm(cluster: Cluster, tmp_path: Path) -> None:
     rte = ("--tasks=rte", "--methods=lora")
     limited, cancelled, killed = (cluster.config("method=lora", f"seed={seed}", epochs=8) for seed in (3, 4, 5))
     slow, brake = cluster.slow(tmp_path / "slow")
-    told = cluster.submit(*rte, "--seeds=3", "--time=2", "--grace=32", slow, epochs=8)
+    told = cluster.submit(*rte, "--seeds=3", "--time=3", "--grace=40", slow, epochs=8)
     assert "submitted 1 runs as Slurm jobs " in told
     limited_job = told.partition("Slurm jobs ")[2].split(";")[0] + "_0"
     cluster.submit(*rte, "--seeds=4 5", "--time=30", slow, epochs=8)
