@@ -20,6 +20,8 @@ RECORDS ?= results/records
 RUNS ?= runs
 TRACKER ?= none
 SET ?=
+MODEL_DIMS ?= gpt2-medium
+LATENCY ?=
 
 # LAUNCHER=slurm: what is left empty is as conf/launcher/slurm.yaml says.
 LAUNCHER ?= local
@@ -34,7 +36,7 @@ SETUP ?=
 TABLES := table2 table3 table4 table5 table6 table13 table14 table15 table16 table18 figure2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart lint test params audit glue-roberta e2e-gpt2 webnlg-gpt2 dart-gpt2 $(TABLES) study plan status wandb-sync clean
+.PHONY: help setup quickstart lint test params audit glue-roberta e2e-gpt2 webnlg-gpt2 dart-gpt2 $(TABLES) study plan status wandb-sync table1 analyses clean
 
 help: ## list the targets and their variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -111,6 +113,13 @@ status: setup ## all studies, one line each
 
 wandb-sync: setup ## send the runs that were tracked offline to W&B; interrupted ones arrive as one run
 	@$(BIN)/lora-repro wandb-sync --runs "$(RUNS)"
+
+table1: setup ## latency of FT = merged LoRA, unmerged LoRA and adapters; MODEL_DIMS, LATENCY="--device cuda"
+	$(BIN)/python experiments/table1_latency.py --model "$(MODEL_DIMS)" $(LATENCY)
+	@$(BIN)/lora-repro analyse show
+
+analyses: setup ## tables, figures and claims of section 7, latency and memory, from their records
+	@$(BIN)/lora-repro analyse show
 
 clean: ## remove caches and build products; records, runs and .venv stay
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -138,6 +138,7 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "export": ("an adapter to PEFT's or loralib's format", _elsewhere("lora_repro.exchange", "export_main")),
     "import": ("an adapter from PEFT's or loralib's format", _elsewhere("lora_repro.exchange", "import_main")),
     "merge": ("an adapter into its backbone: a plain model folder", _elsewhere("lora_repro.exchange", "merge_main")),
+    "analyse": ("section 7, latency, memory, task switching", _elsewhere("lora_repro.analyse")),
     "params": ("trainable parameters per method and backbone", _elsewhere("lora_repro.report.parameters")),
 }
 

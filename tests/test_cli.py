@@ -54,6 +54,7 @@ def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         "import",
         "merge",
         "params",
+        "analyse",
     }
     assert all(f"\n  {verb}" in shown for verb in cli.VERBS)
 

@@ -54,7 +54,8 @@ def composed(path: Path) -> list[str]:
         source = next(file for file in RECIPE_FILES if file.parts[0] == rest[0])
         return composed(config_dir() / "recipe" / source)
     source, model, method, *task = rest
-    tasks = task or [task for task in choices("task") if has_recipe(source, model, method, task)][:1]
+    served = [task for task in choices("task") if (task in DATA_TO_TEXT_TASKS) is not bool(heads(model))]
+    tasks = task or [task for task in served if has_recipe(source, model, method, task)][:1]
     return [f"recipe={source}", f"model={model}", f"method={method}", f"task={tasks[0]}"]
 
 

@@ -1,0 +1,1 @@
+"""Tables, figures and claims of the analyses, from their records alone."""

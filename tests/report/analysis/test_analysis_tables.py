@@ -1,0 +1,115 @@
+"""Tables and claims of the analyses from records made by hand: closed forms, missing cells, verdicts that can turn."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from lora_repro.analysis.record import AnalysisRecord
+from lora_repro.analysis.results import Bytes, Memory, MethodMemory
+from lora_repro.report.analysis.claim import FAILS, HOLDS, OPEN
+from lora_repro.report.analysis.claims import CLAIMS, claims_table, findings
+from lora_repro.report.analysis.slowdown import slowdown
+from lora_repro.report.analysis.tables import tables_of
+from tests.analysis.examples import amplifications, latency, memory, record, subspaces, switching
+
+
+def verdicts(records: Sequence[AnalysisRecord]) -> dict[str, str]:
+    return {claim.key: found.verdict for claim, found in findings(records)}
+
+
+def test_a_slowdown_is_the_median_of_the_rounds_ratios() -> None:
+    cell = latency(slow=1.3)
+    assert [round(slowdown(cell, timing).percent, 6) for timing in cell.timings] == [0, 0, 20, 30, 60]
+    uneven = replace(cell.timings[3], seconds=[0.011, 0.011, 0.024])  # ratios 1.1, 1.0, 2.0
+    own = slowdown(cell, uneven)
+    assert own.percent == pytest.approx(10) and (own.low, own.high) == (pytest.approx(0), pytest.approx(100))
+    assert str(own) == "+10.0 % [+0.0, +100.0]"
+
+
+def test_table_1_has_the_papers_columns_and_says_what_is_missing() -> None:
+    tables = tables_of([record("latency", latency(1, 128)), record("latency", latency(16, 256, 1.1))])
+    table = tables["table1_gpt2-medium_fp32_cpu1"]
+    assert table.columns[1::2] == ["b = 32, t = 512 (ms)", "b = 16, t = 256 (ms)", "b = 1, t = 128 (ms)"]
+    rows = {row[0]: row for row in table.rows}
+    assert rows["Adapter^L"] == [
+        "Adapter^L", "-- (0)", "1482.0±1.0 (+2.2%)",
+        "12.1 (+10.0 % [+10.0, +10.0], r = 224)", "354.8±0.5 (+5.0%)",
+        "14.3 (+30.0 % [+30.0, +30.0], r = 224)", "23.9±2.1 (+20.7%)",
+    ]  # fmt: skip
+    assert rows["Fine-Tune"][5] == "11.0 (n = 3)"
+    assert "base model's operations in 2 of 2 cells" in " ".join(table.notes)
+    assert len(tables["latency_gpt2-medium_fp32_cpu1"].rows) == 10
+
+
+def test_machines_and_precisions_have_tables_of_their_own() -> None:
+    records = [record("latency"), record("latency", precision="bf16"), record("latency", machine="another")]
+    assert {name for name in tables_of(records) if name.startswith("table1")} == {
+        "table1_gpt2-medium_bf16_cpu1", "table1_gpt2-medium_fp32_cpu1", "table1_gpt2-medium_fp32_cpu1_machine2",
+    }  # fmt: skip
+
+
+def test_claims_about_latency_turn_with_the_numbers() -> None:
+    good = [record("latency", latency(*size, slow)) for *size, slow in ((1, 128, 1.2), (16, 256, 1.1), (32, 512, 1.02))]
+    assert {key: verdicts(good)[key] for key in ("A1", "A2", "A3", "A4", "A5")} == {
+        "A1": HOLDS, "A2": HOLDS, "A3": HOLDS, "A4": HOLDS, "A5": HOLDS,
+    }  # fmt: skip
+    flat = [record("latency", latency(*size, 1.1)) for size in ((1, 128), (32, 512))]
+    assert (verdicts(flat)["A2"], verdicts(flat)["A4"]) == (FAILS, FAILS)
+    other = latency()
+    changed = replace(other, same_operations=False, timings=[other.timings[i] for i in (0, 1, 2, 3)])
+    found = verdicts([record("latency", changed)])
+    assert (found["A5"], found["A1"], found["A2"]) == (FAILS, OPEN, OPEN)
+    faster_H = replace(other, timings=[*other.timings[:4], replace(other.timings[4], seconds=[0.0101, 0.0111, 0.0121])])
+    assert verdicts([record("latency", faster_H)])["A3"] == FAILS
+
+
+def test_claims_about_section_7_turn_with_the_numbers() -> None:
+    pair = [record("amplification", amplifications(2, 8.0)), record("amplification", amplifications(4, 3.0))]
+    found = verdicts([record("subspaces"), *pair])
+    assert (found["F1"], found["F3"], found["F4"], found["F5"]) == (HOLDS, HOLDS, HOLDS, HOLDS)
+    assert verdicts([record("subspaces", subspaces(top=0.4))])["F1"] == FAILS
+    rising = [record("amplification", amplifications(2, 3.0)), record("amplification", amplifications(4, 8.0))]
+    assert verdicts(rising)["F4"] == FAILS
+    assert verdicts(pair[:1])["F4"] == OPEN
+    assert verdicts([record("subspaces", subspaces(4, 4))])["F2"] == FAILS  # W_q no more than W_v
+    assert verdicts([record("subspaces", subspaces(4, 4))])["F1"] == OPEN  # one rank only
+
+
+def test_claims_about_costs() -> None:
+    found = verdicts([record("memory"), record("switching")])
+    assert (found["E3"], found["A6"]) == (HOLDS, HOLDS)
+    assert verdicts([record("switching", replace(switching(), exact=False))])["A6"] == FAILS
+    dear = [replace(own, peak=18000) for own in memory().methods]
+    assert verdicts([record("memory", replace(memory(), methods=dear))])["E3"] == FAILS
+
+
+def test_without_records_every_claim_is_open() -> None:
+    assert set(verdicts([]).values()) == {OPEN} and len(findings([])) == len(CLAIMS) == 13
+    assert len(claims_table([]).rows) == 13
+
+
+def test_gpt3_stands_beside_the_papers_numbers() -> None:
+    total, trained = 174_604_259_328, 18_874_368
+    none = Bytes(0, 0, 0, 0)
+    methods = [
+        MethodMemory("ft", "", total, total, none, None, None, None),
+        MethodMemory("lora", "", trained, total + trained, none, None, None, None),
+    ]
+    own = record("memory", Memory("gpt3-175b", 1, 2048, "fp32", methods))
+    rows = tables_of([own])["memory_gpt3-175b_section42"].rows
+    assert rows[0][2:] == ["1.05 TB", "349 GB", "3.00"] and rows[1][2:] == ["1.40 TB", "349 GB", "4.00"]
+    assert rows[-1] == ["paper, section 4.2", "", "1.2 TB", "350 GB", "3.43"]
+    checkpoint = next(found for claim, found in findings([own]) if claim.key.startswith("E1"))
+    assert checkpoint.verdict == HOLDS and "349.2 GB and 37.7 MB, 9,251 times" in checkpoint.numbers
+    assert "353 GB for 34.9 TB" in checkpoint.numbers
+
+
+def test_tables_of_section_7_name_block_and_paper() -> None:
+    tables = tables_of([record("amplification"), record("subspaces")])
+    table7 = tables["table7_tiny_mrpc"]
+    assert table7.rows[0][:3] == ["s0", "W_q", "2"] and table7.rows[-1][:3] == ["paper", "W_q", "64"]
+    assert "Block 2 of 3" in table7.notes[1]
+    similar = tables["subspaces_an-example-subspaces"]
+    assert similar.columns[3:] == ["phi(1, 1)", "phi(1, 4)", "phi(2, 2)", "phi(2, 4)"]
+    assert similar.rows[0] == ["1", "W_q", "A", "0.70 (0.10)", "0.20 (0.10)", "0.20 (0.10)", "0.20 (0.10)"]
