@@ -6,6 +6,7 @@ PreLayer beyond 16 (70.1 to 64.9).
 
 The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
 the claim, never a row beside the paper's.
+Planned, not runnable yet: the suite builds no classification head on a decoder, and a run ends with that message.
 Cost: Table 15's, 90 runs of about 4 hours on one A100, estimated; what that has run is not run again.
 
     make figure2 MODEL=gpt2-medium

@@ -14,6 +14,7 @@ The paper (GPT-3 175B; fluctuation +- .5, .1, .2/.2/.1):
 
 The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
 the claim, never a row beside the paper's.
+Planned, not runnable yet: the suite builds no classification head on a decoder, and a run ends with that message.
 Cost: 24 runs of about 4 hours on one A100, estimated.
 
     make table4 MODEL=gpt2-medium

@@ -92,7 +92,7 @@ def rows(plan: Plan) -> list[str]:
     for run in plan.planned:
         wanted[run.row, run.task] += 1
         record = found.get(run.place.rpartition("-")[2])
-        if record is not None:
+        if record is not None and record.best.headline is not None:
             cells.setdefault((run.row, run.task), []).append(record.best.headline)
             names[run.task] = record.headline_metric
     width = max(len(row) for row, _ in wanted)

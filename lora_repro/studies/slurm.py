@@ -204,7 +204,7 @@ def job_states(runs: Path) -> dict[str, State]:
         why = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
         print(f"warning: squeue gives no answer ({why}); Slurm's states are not shown")
         return {}
-    places = {}
+    places: dict[tuple[str, str], str] = {}
     for path in submissions:
         for job, tasks in json.loads(path.read_text(encoding="utf-8")).items():
             places |= {(job, number): place for number, place in tasks.items()}

@@ -52,10 +52,10 @@ def run_beside(plan: Plan, jobs: int) -> int:
             signal.signal(number, handler)
     if any(code in (Interrupted.exit_code, -signal.SIGTERM) for code in codes):
         return Interrupted.exit_code
-    for number, code in enumerate(codes, start=1):
+    for which, code in enumerate(codes, start=1):
         if code < 0:
             why = signal.Signals(-code).name
-            print(f"process {number} of {jobs} was killed by {why}; its run goes on from its checkpoint next time")
+            print(f"process {which} of {jobs} was killed by {why}; its run goes on from its checkpoint next time")
     for run in plan.planned:
         now = state(plan, run)
         if now.kind == FAILED:

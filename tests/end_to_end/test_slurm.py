@@ -181,8 +181,9 @@ def test_a_study_on_slurm(cluster: Cluster, tmp_path: Path) -> None:
     rte = ("--tasks=rte", "--methods=lora")
     limited, cancelled, killed = (cluster.config("method=lora", f"seed={seed}", epochs=8) for seed in (3, 4, 5))
     slow, brake = cluster.slow(tmp_path / "slow")
-    told = cluster.submit(*rte, "--seeds=3", "--time=2", "--grace=32", slow, epochs=8)
+    told = cluster.submit(*rte, "--seeds=3", "--time=3", "--grace=40", slow, epochs=8)
     assert "submitted 1 runs as Slurm jobs " in told
+    limited_job = told.partition("Slurm jobs ")[2].split(";")[0] + "_0"
     cluster.submit(*rte, "--seeds=4 5", "--time=30", slow, epochs=8)
     array_of_six = ("--tasks=rte", f"--methods={METHODS}", "--seeds=0")
     cluster.submit(*array_of_six, "--time=30")
@@ -230,7 +231,9 @@ def test_a_study_on_slurm(cluster: Cluster, tmp_path: Path) -> None:
     assert first is not None and second is not None and first.identity in second.config["init_from"]
 
     # at its time limit a run saves, is requeued and goes on
-    until(lambda: "the time limit is near: requeued" in cluster.logs(), "the time limit has come")
+    cut = r"stopped [^\n]*\nthe time limit is near: requeued as " + limited_job
+    until(lambda: re.search(cut, cluster.logs()), "the time limit has come")
+    cluster.slurm.run(["scontrol", "update", f"jobid={limited_job}", "timelimit=30"])  # a slow machine gets there too
 
     # the node fails while the killed run is on it again
     until(lambda: (found := owner(run_folder(killed))) and found.process != holder.process, "the killed run goes on")
