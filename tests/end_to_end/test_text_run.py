@@ -180,9 +180,11 @@ def test_webnlg_is_scored_by_seen_and_unseen_categories(decoders: dict[str, Path
     assert record.last.headline == decoding.scores["all"]["BLEU"]
 
 
-def test_a_model_that_cannot_write_is_refused_before_anything_starts() -> None:
+def test_a_model_that_cannot_write_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="task=e2e needs a decoder, but model=roberta-base is an encoder"):
-        compose_run(["model=roberta-base", "method=lora", "task=e2e", "recipe=custom", "recipe.lr=1"])
+        compose_run(text_overrides(tmp_path, tmp_path, tmp_path, "model=roberta-base"))
+    with pytest.raises(ConfigError, match="task=rte needs an encoder, but model=gpt2 is a decoder"):
+        compose_run(text_overrides(tmp_path, tmp_path, tmp_path, "task=rte"))
 
 
 @pytest.fixture(scope="module")
