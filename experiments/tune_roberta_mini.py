@@ -20,7 +20,7 @@ from lora_repro.compose import compose_run
 from lora_repro.config import RunConfig
 from lora_repro.report.layout import Table
 from lora_repro.studies.quickstart import CACHE, cost, stay_here
-from lora_repro.studies.side_by_side import jobs, run_side_by_side
+from lora_repro.studies.side_by_side import Job, jobs, run_side_by_side
 
 SEED = 100
 TASKS = ("sst2", "mrpc")
@@ -44,15 +44,19 @@ FOLDER = Path("results/tuning")
 RUNS = Path("runs/tuning")
 
 
-def plan(settings: Sequence[str] = ()) -> list[RunConfig]:
+def plan(settings: Sequence[str] = ()) -> list[Job]:
     """All runs, method by method."""
     common = [
-        "model=roberta-mini", "recipe=mini", "data.sources=[embedded]", f"seed={SEED}", "recipe.max_length=64",
-        f"task.train_examples={TRAIN_EXAMPLES}", f"records={RUNS}/records", f"runs={RUNS}/runs",
-        f"data.cache={CACHE}/encodings", *settings,
+        "model=roberta-mini", "recipe=mini", "data.sources=[embedded]", f"seed={SEED}",
+        f"records={RUNS}/records", f"runs={RUNS}/runs",
+        f"data.cache={CACHE}/encodings",
     ]  # fmt: skip
+    science = ["recipe.max_length=64", f"task.train_examples={TRAIN_EXAMPLES}"]
     return [
-        compose_run([*common, f"method={method}", f"task={task}", f"recipe.lr={rate}"])
+        Job(
+            compose_run([*common, *science, *settings, f"method={method}", f"task={task}", f"recipe.lr={rate}"]),
+            (*science, *settings, f"recipe.lr={rate}"),
+        )
         for method, rates in LEARNING_RATES.items()
         for rate in rates
         for task in TASKS
@@ -94,8 +98,9 @@ def main() -> int:
     parser.add_argument("settings", nargs="*", help="for every run, e.g. model.path=folder")
     arguments = parser.parse_args()
     stay_here(CACHE)
-    configs = plan(arguments.settings)
-    failed = run_side_by_side(configs, arguments.jobs, RUNS / "logs", cost)
+    todo = plan(arguments.settings)
+    configs = [job.config for job in todo]
+    failed = run_side_by_side(todo, arguments.jobs, RUNS / "logs", cost)
     table(configs).save(FOLDER / "roberta-mini")
     print(table(configs).markdown())
     for config in failed:

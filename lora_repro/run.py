@@ -219,7 +219,8 @@ def command(config: RunConfig, overrides: Sequence[str]) -> str:
     }
     local = ("model.path", "data.", "records", "runs", "init_from", "tracker", "device", "threads", "study")
     extra = [o for o in overrides if o.split("=")[0] not in chosen and not o.lstrip("+").startswith(local)]
-    return " ".join(["lora-repro run", *(f"{key}={value}" for key, value in chosen.items()), *extra])
+    generated = ["data.sources=[embedded]"] if config.data.generated else []
+    return " ".join(["lora-repro run", *(f"{key}={value}" for key, value in chosen.items()), *extra, *generated])
 
 
 def _hold_together(stack: ExitStack, folder: Path, world: World) -> None:

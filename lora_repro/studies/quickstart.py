@@ -16,7 +16,7 @@ from lora_repro.config import MethodConfig, ModelConfig, RunConfig
 from lora_repro.errors import ConfigError
 from lora_repro.overrides import METHODS, override
 from lora_repro.studies.composed import Composed
-from lora_repro.studies.side_by_side import jobs, run_side_by_side
+from lora_repro.studies.side_by_side import Job, jobs, run_side_by_side
 
 CACHE = Path(".cache")
 
@@ -74,16 +74,18 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"--jobs={arguments.jobs} must be at least 1")
     stay_here(CACHE)
     began, out = time.monotonic(), Path(arguments.out)
-    configs = plan(arguments)
+    todo = plan(arguments)
+    configs = [job.config for job in todo]
     missing = sum(records.find(config) is None for config in configs)
     models = list(dict.fromkeys(config.model.name for config in configs))
     tasks = list(dict.fromkeys(config.task.name for config in configs))
     print(
         f"{len(configs)} runs of {' and '.join(models)} on generated data ({', '.join(tasks)}): "
-        f"{len(configs) - missing} done, {missing} to do in {arguments.jobs} processes; no network is used",
+        f"{len(configs) - missing} done, {missing} to do in {arguments.jobs} process{'es' * (arguments.jobs > 1)}; "
+        "no network is used",
         flush=True,
     )
-    failed = run_side_by_side(configs, arguments.jobs, out / "logs", cost)
+    failed = run_side_by_side(todo, arguments.jobs, out / "logs", cost)
     written = show(configs, out)
     print("saved " + ", ".join(str(path) for path in written))
     for config in failed:
@@ -92,7 +94,7 @@ def main(argv: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def plan(arguments: argparse.Namespace) -> list[RunConfig]:
+def plan(arguments: argparse.Namespace) -> list[Job]:
     """The runs, task by task, so that whole columns of the comparison come first.
 
     Raises:
@@ -113,19 +115,25 @@ def plan(arguments: argparse.Namespace) -> list[RunConfig]:
         override("runs", str(Path(arguments.out, "runs"))),
     ]
     composed = Composed(Path(arguments.out, "runs"))
-    return [
-        composed.config([f"model={part.model}", f"task={task}", f"method={method}", *common, *_latest(part, arguments)])
+    cells = [
+        (part, task, method)
         for part in PARTS
         for task in part.tasks
         if wanted is None or task in wanted
         for method in methods
     ]
+    todo = []
+    for part, task, method in cells:
+        items = _latest(part, arguments)
+        chosen = [f"model={part.model}", f"task={task}", f"method={method}"]
+        todo.append(Job(composed.config([*chosen, *common, *items]), items))
+    return todo
 
 
-def _latest(part: Part, arguments: argparse.Namespace) -> list[str]:
-    """The part's settings, where the command line does not give them."""
+def _latest(part: Part, arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The part's settings, where the command line does not give them, and the command line's."""
     given = {item.split("=")[0] for item in arguments.overrides}
-    return [*(item for item in part.settings if item.split("=")[0] not in given), *arguments.overrides]
+    return (*(item for item in part.settings if item.split("=")[0] not in given), *arguments.overrides)
 
 
 def cost(config: RunConfig) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -23,13 +23,20 @@ MOST_JOBS = 4  # each takes most of a gigabyte
 _LOOK = 0.25  # seconds between two looks at what is done
 
 
+class Job(NamedTuple):
+    """A run, and the settings that were asked for beside the choices, for its record's command."""
+
+    config: RunConfig
+    items: tuple[str, ...]
+
+
 def jobs() -> int:
     """Processes that this machine should run side by side: one a core, `MOST_JOBS` at most."""
     return min(os.cpu_count() or 1, MOST_JOBS)
 
 
 def run_side_by_side(
-    configs: Sequence[RunConfig], processes: int, logs: Path, cost: Callable[[RunConfig], float]
+    todo: Sequence[Job], processes: int, logs: Path, cost: Callable[[RunConfig], float]
 ) -> list[RunConfig]:
     """Run what has no record yet.
 
@@ -45,13 +52,14 @@ def run_side_by_side(
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the runs' states are saved.
     """
-    missing = [config for config in configs if records.find(config) is None]
+    jobs_left = [job for job in todo if records.find(job.config) is None]
+    missing = [job.config for job in jobs_left]
     if not missing:
         return []
     logs.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")  # a forked process would share this one's locks and signals
     workers = [
-        context.Process(target=_work, args=(missing, logs / f"worker-{number}.log"))
+        context.Process(target=_work, args=(jobs_left, logs / f"worker-{number}.log"))
         for number in range(1, min(processes, len(missing)) + 1)
     ]
     with _one_thread(), _sigterm_interrupts():
@@ -93,16 +101,16 @@ def _watch(missing: Sequence[RunConfig], workers: Sequence[Any], cost: Callable[
                 time.sleep(_LOOK)
 
 
-def _work(configs: Sequence[RunConfig], log: Path) -> None:
+def _work(todo: Sequence[Job], log: Path) -> None:
     """One process: whatever is not done and in nobody's hands, down the list."""
     with log.open("a", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
         from lora_repro.run import run
 
-        for config in configs:
+        for config, items in todo:
             if records.record_path(config).exists():
                 continue
             try:
-                run(config)
+                run(config, items)
             except HeldError:
                 continue  # the process beside us is on it
             except (Interrupted, KeyboardInterrupt):

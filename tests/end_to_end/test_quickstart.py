@@ -30,10 +30,12 @@ def test_runs_tables_figure_and_nothing_twice(
 
     assert main(arguments) == 0
     shown = capsys.readouterr().out
-    assert "2 runs of roberta-mini on generated data (sst2): 0 done, 2 to do in 1 processes" in shown
+    assert "2 runs of roberta-mini on generated data (sst2): 0 done, 2 to do in 1 process" in shown
     assert "### GENERATED DATA in the form of GLUE, roberta-mini, recipe mini" in shown
     assert "| roberta-mini | lora |" in shown  # the audit's
     assert "2 of 2 runs done" in shown
+    record = next((here / "runs/quickstart/records/sst2/roberta-mini/lora").glob("*.json")).read_text()
+    assert "seed=0 task.train_examples=32 " in record and "data.sources=[embedded]" in record
     out = here / "runs" / "quickstart"
     assert len(list((out / "records").rglob("*.json"))) == 2
     for name in ("glue_roberta-mini.md", "glue_roberta-mini.csv", "parameters.md", "tradeoff.svg", "tradeoff.png"):
