@@ -6,10 +6,11 @@ PreLayer beyond 16 (70.1 to 64.9).
 
 The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
 the claim, never a row beside the paper's.
-Planned, not runnable yet: the suite builds no classification head on a decoder, and a run ends with that message.
+Not runnable on a decoder yet: the suite builds no classification head on one. MODEL=roberta-base METHODS="ft lora"
+runs those rows; 256 virtual tokens and more do not fit beside 256 others into RoBERTa's 512 positions.
 Cost: Table 15's, 90 runs of about 4 hours on one A100, estimated; what that has run is not run again.
 
-    make figure2 MODEL=gpt2-medium
+    make figure2 MODEL=roberta-base METHODS="ft lora"
     python experiments/figure2_parameters.py --dry        # the plan; any argument of lora-repro study
 
 Rows and settings: conf/studies/figure2.yaml.

@@ -21,10 +21,10 @@ The paper (GPT-3 175B):
 
 The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
 the claim, never a row beside the paper's.
-Planned, not runnable yet: the suite builds no classification head on a decoder, and a run ends with that message.
+Not runnable on a decoder yet: the suite builds no classification head on one. MODEL=roberta-base runs it.
 Cost: 45 runs of about 4 hours on one A100, estimated.
 
-    make table6 MODEL=gpt2-medium
+    make table6 MODEL=roberta-base
     python experiments/table6_rank.py --dry        # the plan; any argument of lora-repro study
 
 Rows and settings: conf/studies/table6.yaml.

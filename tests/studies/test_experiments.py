@@ -10,7 +10,7 @@ from lora_repro.overrides import config_dir
 from lora_repro.studies.files import names
 
 FOLDER = config_dir().parent / "experiments"
-PROGRAMS = sorted([*FOLDER.glob("table*_*.py"), *FOLDER.glob("figure2_*.py")])
+PROGRAMS = [path for path in sorted(FOLDER.glob("*.py")) if path.stem.partition("_")[0] in names()]
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)

@@ -126,16 +126,16 @@ def test_a_run_planned_with_other_settings_is_refused(planned: Planner) -> None:
 
 
 def test_table16_varies_data_and_settings_together(planned: Planner) -> None:
-    plan = planned("table16", "--methods=pre_embed", "--seeds=0")
+    plan = planned("table16", "--model=minilm-l6", "--methods=lora", "--seeds=0")
     settings = [
-        (c.task.train_examples, c.recipe.batch_size, c.recipe.epochs, c.recipe.lr, c.method.l_p)
+        (c.task.train_examples, c.recipe.batch_size, c.recipe.epochs, c.recipe.lr, c.method.r)
         for c in (run.config() for run in plan.planned)
     ]
     assert settings == [
-        (100, 20, 40, 2e-4, 16),
-        (1000, 20, 40, 2e-4, 32),
-        (10000, 100, 4, 4e-4, 64),
-        (None, 128, 2, 5e-4, 256),
+        (100, 20, 40, 2e-4, 8),
+        (1000, 20, 40, 2e-4, 8),
+        (10000, 100, 4, 2e-4, 8),
+        (None, 128, 2, 2e-4, 8),
     ]
 
 
