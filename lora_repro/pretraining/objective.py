@@ -49,18 +49,19 @@ def build(kind: Kind, shape: Shape, seed: int) -> Any:
 
 
 def start_positions_as_sinusoids(model: nn.Module) -> None:
-    """Give the learnt position embeddings Vaswani et al.'s (2017) sinusoids, at the size of the other embeddings.
+    """Give the learnt position embeddings Vaswani et al.'s (2017) sinusoids, with wavelengths up to the model's length.
 
     From random positions a model must learn for each pair of them that they are neighbours; from sinusoids one linear
-    map does for all, so that a short training is not spent on it.
+    map does for all, so that a short training is not spent on it. They start larger than the token embeddings, which
+    outgrow them otherwise before the first layer has learnt to read them.
     """
     positions = next(p for name, p in model.named_parameters() if "position_embeddings" in name or ".wpe" in name)
     count, width = positions.shape
-    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)  # (width / 2,)
+    rates = float(count) ** (-torch.arange(0, width, 2) / width)  # (width / 2,)
     angles = torch.arange(count)[:, None] * rates  # (count, width / 2)
     waves = torch.cat([angles.sin(), angles.cos()], dim=1)
     with torch.no_grad():
-        positions.copy_(waves * (positions.std() / waves.std()))
+        positions.copy_(waves * (3 * positions.std() / waves.std()))
 
 
 def without_dropout(model: nn.Module) -> nn.Module:
