@@ -5,27 +5,45 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH_INDEX ?=
 
-MODEL ?= roberta-base
+# Studies: what is left empty is as the study's file in conf/studies says.
+STUDY ?=
+MODEL ?=
 MODEL_PATH ?=
 DATA ?=
-TASKS ?= mnli sst2 mrpc cola qnli qqp rte stsb
-METHODS ?= ft bitfit lora
-SEEDS ?= 0 1 2 3 4
+TASKS ?=
+METHODS ?=
+SEEDS ?=
 RECIPE ?=
-JOBS ?= 1
+JOBS ?=
 DRY ?=
 RECORDS ?= results/records
+RUNS ?= runs
 TRACKER ?= none
 SET ?=
 
+# LAUNCHER=slurm: what is left empty is as conf/launcher/slurm.yaml says.
+LAUNCHER ?= local
+PARTITION ?=
+GPUS ?=
+CPUS ?=
+MEMORY ?=
+TIME ?=
+SBATCH ?=
+SETUP ?=
+
+TABLES := table2 table3 table4 table5 table6 table13 table14 table15 table16 table18 figure2
+
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test params audit glue-roberta clean
+.PHONY: help setup lint test params audit glue-roberta e2e-gpt2 webnlg-gpt2 dart-gpt2 $(TABLES) study plan status wandb-sync clean
 
 help: ## list the targets and their variables
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo 'variables      MODEL=$(MODEL) MODEL_PATH=folder DATA=folder TASKS="mrpc cola" METHODS="ft lora" SEEDS="0 1"'
-	@echo '               RECIPE=paper|official|mini JOBS=1 DRY=1 RECORDS=folder TRACKER=none|wandb SET="recipe.epochs=2"'
+	@echo 'tables         $(TABLES)'
+	@echo 'variables      MODEL=roberta-base MODEL_PATH=folder DATA=folder TASKS="mrpc cola" METHODS="ft lora" SEEDS="0 1"'
+	@echo '               RECIPE=paper|official|mini JOBS=1 DRY=1 RECORDS=folder RUNS=folder TRACKER=none|wandb'
+	@echo '               SET="recipe.epochs=2 init_from=mnli"'
+	@echo '               LAUNCHER=slurm PARTITION=name GPUS=1 CPUS=4 MEMORY=32G TIME=04:00:00 JOBS=50'
 	@echo '               PYTHON=python3 TORCH_INDEX=index with the torch build you want (default: the usual index)'
 
 setup: $(VENV)/.installed ## make .venv from requirements.lock
@@ -55,10 +73,41 @@ params: setup ## trainable parameters per method and backbone, no weights needed
 audit: setup ## every parameter count that the paper prints, rebuilt on the meta device (a minute)
 	@$(BIN)/lora-repro audit
 
+# What makes the list of runs, and how they are carried out.
+REQUEST = $(if $(MODEL),--model "$(MODEL)") $(if $(TASKS),--tasks "$(TASKS)") $(if $(METHODS),--methods "$(METHODS)") \
+	$(if $(SEEDS),--seeds "$(SEEDS)") $(if $(RECIPE),--recipe "$(RECIPE)") $(if $(MODEL_PATH),--model-path "$(MODEL_PATH)") \
+	$(if $(DATA),--data "$(DATA)") --records "$(RECORDS)" --runs "$(RUNS)" --tracker "$(TRACKER)"
+EXECUTION = $(if $(JOBS),--jobs "$(JOBS)") $(if $(DRY),--dry) --launcher "$(LAUNCHER)" \
+	$(if $(PARTITION),--partition "$(PARTITION)") $(if $(GPUS),--gpus "$(GPUS)") $(if $(CPUS),--cpus "$(CPUS)") \
+	$(if $(MEMORY),--memory "$(MEMORY)") $(if $(TIME),--time "$(TIME)") $(if $(SBATCH),--sbatch="$(SBATCH)") \
+	$(if $(SETUP),--setup "$(SETUP)")
+
 glue-roberta: setup ## methods x tasks x seeds on GLUE, then the table; what is done is not run again
-	@$(BIN)/lora-repro glue --model "$(MODEL)" --tasks "$(TASKS)" --methods "$(METHODS)" --seeds "$(SEEDS)" \
-		 --jobs "$(JOBS)" --records "$(RECORDS)" --tracker "$(TRACKER)" \
-		$(if $(RECIPE),--recipe "$(RECIPE)") $(if $(MODEL_PATH),--model-path "$(MODEL_PATH)") $(if $(DATA),--data "$(DATA)") $(if $(DRY),--dry) $(SET)
+	@$(BIN)/lora-repro glue $(REQUEST) $(EXECUTION) $(SET)
+
+e2e-gpt2: setup ## methods x seeds on E2E
+	@$(BIN)/lora-repro study e2e $(REQUEST) $(EXECUTION) $(SET)
+
+webnlg-gpt2: setup ## methods x seeds on WebNLG
+	@$(BIN)/lora-repro study webnlg $(REQUEST) $(EXECUTION) $(SET)
+
+dart-gpt2: setup ## methods x seeds on DART
+	@$(BIN)/lora-repro study dart $(REQUEST) $(EXECUTION) $(SET)
+
+$(TABLES): setup
+	@$(BIN)/lora-repro study $@ $(REQUEST) $(EXECUTION) $(SET)
+
+study: setup ## STUDY=table2-roberta-base, or any other file of conf/studies
+	@$(BIN)/lora-repro study "$(STUDY)" $(REQUEST) $(EXECUTION) $(SET)
+
+plan: setup ## STUDY=table2-roberta-base: every run, done, running, failed, missing or waiting, and the hours left
+	@$(BIN)/lora-repro plan "$(STUDY)" $(REQUEST) $(SET)
+
+status: setup ## all studies, one line each
+	@$(BIN)/lora-repro status --runs "$(RUNS)"
+
+wandb-sync: setup ## send the runs that were tracked offline to W&B; interrupted ones arrive as one run
+	@$(BIN)/lora-repro wandb-sync --runs "$(RUNS)"
 
 clean: ## remove caches and build products; records, runs and .venv stay
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -17,8 +17,9 @@ from lora_repro import records
 from lora_repro.compose import compose_run
 from lora_repro.config import RunConfig
 from lora_repro.report.layout import Table
-from lora_repro.studies.execute import execute
-from lora_repro.studies.glue import spawn
+from lora_repro.studies.estimate import train_tokens
+from lora_repro.studies.plan import Plan, Planned
+from lora_repro.studies.workers import conclude, run_beside, run_here
 
 SEED = 100
 TRAIN_EXAMPLES = 1800
@@ -30,19 +31,38 @@ LEARNING_RATES = {
 FOLDER = Path("results/tuning")
 
 
-def plan(arguments: argparse.Namespace) -> list[RunConfig]:
-    """All runs, method by method."""
+def plan(arguments: argparse.Namespace) -> list[tuple[list[str], RunConfig]]:
+    """All runs, method by method: items and configuration."""
     common = [
         "model=minilm-l6", "task=mrpc", "recipe=mini", "recipe.epochs=3", f"seed={SEED}",
         f"task.train_examples={TRAIN_EXAMPLES}",
         f"model.path={arguments.model_path}", f"data.dir={arguments.data}", "data.sources=[local]",
         f"records={FOLDER}/records",
     ]  # fmt: skip
-    return [
-        compose_run([*common, f"method={method}", f"recipe.lr={rate}"])
-        for method, rates in LEARNING_RATES.items()
-        for rate in rates
+    every = [
+        [*common, f"method={method}", f"recipe.lr={rate}"] for method, rates in LEARNING_RATES.items() for rate in rates
     ]
+    return [(items, compose_run(items)) for items in every]
+
+
+def study(runs: list[tuple[list[str], RunConfig]]) -> Plan:
+    """The same as a plan that can be carried out."""
+    planned = tuple(
+        Planned(
+            row=f"{config.method.name} {config.recipe.lr:g}",
+            model=config.model.name,
+            method=config.method.name,
+            task=config.task.name,
+            seed=config.seed,
+            recipe=config.recipe.source,
+            place=str(records.place(config)),
+            tokens=train_tokens(config),
+            items=tuple(items),
+        )
+        for items, config in runs
+    )
+    first = runs[0][1]
+    return Plan("tune-mini", "Learning rates of recipe mini", first.records, first.runs, "median", planned)
 
 
 def table(configs: list[RunConfig]) -> Table:
@@ -75,18 +95,13 @@ def main() -> int:
     parser.add_argument("--model-path", required=True, help="folder with all-MiniLM-L6-v2")
     parser.add_argument("--data", required=True, help="folder with GLUE in the layout of the official zip")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default: %(default)s)")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    configs = plan(arguments)
-    if arguments.jobs > 1 and not arguments.worker:
-        code = spawn([sys.executable, *sys.argv, "--worker"], arguments.jobs)
-    else:
-        from lora_repro.run import run
-
-        code = 1 if execute(configs, run).failed else 0
-    if not arguments.worker:
-        table(configs).save(FOLDER / "minilm-l6")
-        print(table(configs).markdown())
+    runs = plan(arguments)
+    wanted = study(runs)
+    code = run_beside(wanted, arguments.jobs) if arguments.jobs > 1 else conclude(run_here(wanted))
+    shown = table([config for _, config in runs])
+    shown.save(FOLDER / "minilm-l6")
+    print(shown.markdown())
     return code
 
 

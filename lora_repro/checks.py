@@ -6,11 +6,14 @@ Each refusal is a `ConfigError` of one line with the values and the way out. Imp
 import difflib
 import math
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 from lora_repro.config import (
     ADAPTER_ACTIVATIONS,
+    CHECKPOINTS,
     DATA_SOURCES,
+    DATA_TO_TEXT_TASKS,
     DEVICES,
     INITS,
     PRECISIONS,
@@ -29,8 +32,13 @@ from lora_repro.config import (
     PreLayerConfig,
     RecipeConfig,
     RunConfig,
+    TaskConfig,
 )
 from lora_repro.errors import ConfigError
+
+GLUE_SETTINGS = ("classifier_dropout", "head_lr")
+TEXT_SETTINGS = ("label_smoothing", "beams", "length_penalty", "no_repeat_ngram", "max_new_tokens", "decode")
+_TEXTS = f"data-to-text ({', '.join(DATA_TO_TEXT_TASKS)})"
 
 
 def check(config: RunConfig) -> None:
@@ -48,6 +56,7 @@ def check(config: RunConfig) -> None:
     _one_of("tracker.mode", config.tracker.mode, TRACKER_MODES)
     _at_least("task.train_examples", config.task.train_examples, 1)
     _at_least("task.eval_examples", config.task.eval_examples, 1)
+    _at_least("task.validation_examples", config.task.validation_examples, 1)
     if not config.data.sources:
         raise ConfigError(f"data.sources=[] leaves nowhere to read from: choose from {', '.join(DATA_SOURCES)}")
     for source in config.data.sources:
@@ -62,6 +71,7 @@ def check(config: RunConfig) -> None:
         _check_virtual_tokens(config.method, config.recipe, config.model)
     _check_recipe(config.recipe)
     _check_length(config.recipe, config.model)
+    _check_kind(config.task, config.recipe)
 
 
 def _check_lora(method: LoRAConfig) -> None:
@@ -141,6 +151,13 @@ def _check_recipe(recipe: RecipeConfig) -> None:
     _above("recipe.adam_eps", recipe.adam_eps, 0)
     _at_least("recipe.max_grad_norm", recipe.max_grad_norm, 0)
     _fraction("recipe.classifier_dropout", recipe.classifier_dropout)
+    _fraction("recipe.backbone_dropout", recipe.backbone_dropout)
+    _fraction("recipe.label_smoothing", recipe.label_smoothing)
+    _at_least("recipe.beams", recipe.beams, 1)
+    _at_least("recipe.max_new_tokens", recipe.max_new_tokens, 1)
+    _one_of("recipe.decode", recipe.decode, CHECKPOINTS)
+    if recipe.no_repeat_ngram < 0 or recipe.no_repeat_ngram == 1:
+        raise ConfigError(f"recipe.no_repeat_ngram={recipe.no_repeat_ngram} must be 2 or more, or 0 for no such rule")
 
 
 def _check_length(recipe: RecipeConfig, model: ModelConfig) -> None:
@@ -152,6 +169,24 @@ def _check_length(recipe: RecipeConfig, model: ModelConfig) -> None:
         raise ConfigError(
             f"recipe.max_length={recipe.max_length} is more than the {limit} positions of model={model.name}: "
             f"set recipe.max_length={limit} or less"
+        )
+
+
+def _check_kind(task: TaskConfig, recipe: RecipeConfig) -> None:
+    """Refuse settings that would do nothing with this kind of task."""
+    text = task.name in DATA_TO_TEXT_TASKS
+    given = {f"recipe.{name}": getattr(recipe, name) for name in (GLUE_SETTINGS if text else TEXT_SETTINGS)}
+    defaults = {item.name: item.default for item in fields(RecipeConfig)}
+    if not text:
+        given["task.validation_examples"] = task.validation_examples
+    for key, value in given.items():
+        if value != defaults.get(key.partition(".")[2]):
+            kind = f"classification, task={task.name} is data-to-text" if text else f"{_TEXTS}, task={task.name} is not"
+            raise ConfigError(f"{key}={value} belongs to {kind}: leave it out")
+    if text and recipe.max_new_tokens >= recipe.max_length:
+        raise ConfigError(
+            f"recipe.max_new_tokens={recipe.max_new_tokens} leaves no room for an input: it must be below "
+            f"recipe.max_length={recipe.max_length}"
         )
 
 

@@ -4,6 +4,7 @@ Only what a verb needs is imported, and torch only after its arguments are known
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
@@ -51,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader has seen enough: lora-repro plan table2 | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -91,7 +95,10 @@ def _run(arguments: list[str]) -> int:
     if flags:
         print(to_yaml(config), end="")
         return 0
-    record = importlib.import_module("lora_repro.run").run(config, items)
+    record = records.find(config)
+    if record is None:
+        importlib.import_module("lora_repro.at_hand").require(config)
+        record = importlib.import_module("lora_repro.run").run(config, items)
     print(f"{records.describe(record)}\nrecord: {records.record_path(config)}")
     return 0
 
@@ -111,9 +118,18 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
         "methods x tasks x seeds on GLUE, ending with the table",
         _elsewhere("lora_repro.studies.glue"),
     ),
+    "study": (
+        "the runs of a table or figure of the paper, here or on Slurm",
+        _elsewhere("lora_repro.studies.study"),
+    ),
+    "plan": ("every run of a study: done, running, failed, ...", _elsewhere("lora_repro.studies.study", "plan_main")),
+    "status": ("all studies, one line each", _elsewhere("lora_repro.studies.study", "status_main")),
+    "wandb-sync": ("send what was tracked offline to W&B", _elsewhere("lora_repro.studies.wandb_sync")),
     "table": ("one backbone's GLUE table from finished records", _elsewhere("lora_repro.report.glue_table")),
     "tables": ("every table from finished records, the paper's beside ours", _elsewhere("lora_repro.report.tables")),
+    "decode": ("write and score texts with a trained adapter", _elsewhere("lora_repro.decode")),
     "score": ("score a file of generated texts against references", _elsewhere("lora_repro.metrics.text.score_file")),
+    "rescore": ("score a finished run's texts anew, into its record", _elsewhere("lora_repro.rescore")),
     "audit": ("every parameter count that the paper prints, rebuilt", _elsewhere("lora_repro.report.audit")),
     "export": ("an adapter to PEFT's or loralib's format", _elsewhere("lora_repro.exchange", "export_main")),
     "import": ("an adapter from PEFT's or loralib's format", _elsewhere("lora_repro.exchange", "import_main")),
@@ -123,7 +139,7 @@ VERBS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
 
 
 def _usage() -> str:
-    verbs = "\n".join(f"  {name:8}{text}" for name, (text, _) in VERBS.items())
+    verbs = "\n".join(f"  {name:12}{text}" for name, (text, _) in VERBS.items())
     return (
         "usage: lora-repro VERB ...\n\n"
         "Reproduce LoRA: Low-Rank Adaptation of Large Language Models (arXiv:2106.09685v2).\n\n"

@@ -24,7 +24,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lora_repro.checks import check, did_you_mean
-from lora_repro.config import ModelConfig, RecipeConfig, RunConfig, TaskConfig, TrackerConfig
+from lora_repro.config import DATA_TO_TEXT_TASKS, ModelConfig, RecipeConfig, RunConfig, TaskConfig, TrackerConfig
 from lora_repro.errors import ConfigError, UserError
 from lora_repro.models.architectures import ARCHITECTURES
 from lora_repro.overrides import METHODS, choices, config_dir, judge
@@ -54,7 +54,7 @@ def hydra_application(run: Callable[[RunConfig, Sequence[str]], object]) -> None
     A `UserError` of `run` comes back as it is, without Hydra's stack.
     """
     arguments = get_args_parser().parse_args()
-    sys.argv[1:] = [word for word in sys.argv[1:] if word not in arguments.overrides] + _judged(arguments)
+    sys.argv[1:] = [word for word in sys.argv[1:] if word not in arguments.overrides] + _judged(arguments)[0]
     register_schema()
     failed: list[UserError] = []
 
@@ -73,23 +73,29 @@ def hydra_application(run: Callable[[RunConfig, Sequence[str]], object]) -> None
         raise failed[0]
 
 
-def refuse_wrong_settings() -> None:
-    """Leave with a message when the command line of the Hydra application cannot be right; costs no import of torch."""
+def refuse_wrong_settings(require: Callable[[RunConfig], None]) -> None:
+    """Leave with a message when the command line of the Hydra application cannot be right; costs no import of torch.
+
+    Args:
+        require: raises a `UserError` where a run lacks what it needs. Not asked for a multirun: there each run speaks
+            for itself, and the others go on.
+    """
+    arguments = get_args_parser().parse_args()
     try:
-        _judged(get_args_parser().parse_args())
+        _, config = _judged(arguments)
+        if config is not None and not arguments.cfg:
+            require(config)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 
-def _judged(arguments: Namespace) -> list[str]:
-    """The command line's settings for Hydra, judged unless only help is asked for."""
+def _judged(arguments: Namespace) -> tuple[list[str], RunConfig | None]:
+    """The command line's settings for Hydra, judged unless only help is asked for; and the run, where it is one."""
     if arguments.help or arguments.hydra_help or arguments.info or arguments.shell_completion:
-        return list(arguments.overrides)
+        return list(arguments.overrides), None
     for_hydra, chosen = judge(arguments.overrides, sweep=arguments.multirun)
-    if not arguments.multirun:
-        _checked(_compose(for_hydra), chosen)
-    return for_hydra
+    return for_hydra, None if arguments.multirun else _checked(_compose(for_hydra), chosen)
 
 
 def to_yaml(config: RunConfig) -> str:
@@ -97,8 +103,9 @@ def to_yaml(config: RunConfig) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
 
 
+@functools.cache
 def register_schema() -> None:
-    """Make the dataclasses known to Hydra, as ``/schema/<name>`` in conf/. Harmless when called again."""
+    """Make the dataclasses known to Hydra, as ``/schema/<name>`` in conf/; once per process, it takes 30 ms."""
     store = ConfigStore.instance()
     store.store(name="run_schema", node=RunConfig)
     sections = {"model": ModelConfig, "task": TaskConfig, "recipe": RecipeConfig, "tracker": TrackerConfig}
@@ -143,8 +150,21 @@ def _checked(node: DictConfig, chosen: Mapping[str, str]) -> RunConfig:
             f"model.architecture: no {config.model.architecture!r}, choose from {known}"
             f"{did_you_mean(config.model.architecture, ARCHITECTURES)}"
         )
+    _check_kind_of_model(config)
     check(config)
     return config
+
+
+def _check_kind_of_model(config: RunConfig) -> None:
+    """Texts are written by decoders, classes are told by encoders."""
+    decoder, text = not ARCHITECTURES[config.model.architecture].heads, config.task.name in DATA_TO_TEXT_TASKS
+    if decoder != text:
+        fitting = ", ".join(name for name, arch in ARCHITECTURES.items() if text is not bool(arch.heads))
+        kinds = {True: "a decoder", False: "an encoder"}
+        raise ConfigError(
+            f"task={config.task.name} needs {kinds[text]}, but model={config.model.name} is {kinds[decoder]} "
+            f"({config.model.architecture}): choose a model of type {fitting}"
+        )
 
 
 def _check_recipe_source(source: str, model: str, method: str, task: str) -> None:

@@ -21,6 +21,8 @@ PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 TRACKERS = ("none", "wandb")
 TRACKER_MODES = ("auto", "online", "offline", "disabled")
+DATA_TO_TEXT_TASKS = ("e2e", "webnlg", "dart")
+CHECKPOINTS = ("last", "best")
 
 
 @dataclass
@@ -132,11 +134,12 @@ class LoRAPreLayerConfig(LoRAConfig):
 
 @dataclass
 class TaskConfig:
-    """A data set. `train_examples`/`eval_examples` cut a split to its first n after a fixed shuffle (None: all)."""
+    """A data set. The limits cut a split to its first n after a fixed shuffle (None: all)."""
 
     name: str = MISSING
-    train_examples: Optional[int] = None
-    eval_examples: Optional[int] = None
+    train_examples: Optional[int] = None  # data-to-text: pairs of input and text
+    eval_examples: Optional[int] = None  # data-to-text: distinct inputs of the test split, which are decoded
+    validation_examples: Optional[int] = None  # data-to-text only: pairs of the validation split
 
 
 @dataclass
@@ -159,13 +162,22 @@ class RecipeConfig:
     max_length: int = MISSING  # tokens, special tokens included
     pad_to_max_length: bool = False  # the official GLUE code pads every example to max_length
     classifier_dropout: Optional[float] = None  # None: the backbone's own
+    backbone_dropout: Optional[float] = None  # of embeddings, attention and residuals; None: the backbone's own
+    adam_eps_uncorrected: bool = False  # eps joins sqrt(v) before v's bias correction (official GPT-2 code), not after
+    # data-to-text only
+    label_smoothing: float = 0.0  # spread over the whole vocabulary; in training alone
+    beams: int = 10  # 1: greedy
+    length_penalty: float = 1.0  # a text's score is its log probability / length^length_penalty
+    no_repeat_ngram: int = 4  # no n-gram of so many tokens twice in a text; 0: no such rule
+    max_new_tokens: int = 64
+    decode: str = "last"  # the checkpoint that is decoded: last (official code) | best (lowest validation loss)
 
 
 @dataclass
 class DataConfig:
     """Where data come from; nothing here is part of a run's identity."""
 
-    dir: Optional[str] = None  # folder with glue/ (layout of the official zip) or the task folders themselves
+    dir: Optional[str] = None  # folder with glue/, e2e/, webnlg/, dart/, or the GLUE task folders themselves
     sources: list[str] = field(default_factory=lambda: ["local", "hub"])  # tried in this order
     cache: str = ".cache/encodings"
 

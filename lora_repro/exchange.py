@@ -16,28 +16,30 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lora_repro.checks import did_you_mean
-from lora_repro.config import WEIGHT_TYPES, LoRAConfig, ModelConfig
+from lora_repro.config import WEIGHT_TYPES, LoRAConfig, MethodConfig, ModelConfig
 from lora_repro.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
+    from lora_repro.methods.checkpoint import AdapterFile
     from lora_repro.models.architectures import Architecture
 
 FORMATS = ("peft", "loralib")
 
 
 def export_main(argv: Sequence[str]) -> int:
-    """Write a LoRA adapter as a folder of Hugging Face PEFT, or as a state dict of the authors' loralib."""
+    """Write an adapter as a folder of PEFT (lora, prefix_kv, pre_embed) or as a state dict of loralib (lora)."""
     parser = argparse.ArgumentParser(prog="lora-repro export", description=export_main.__doc__)
     parser.add_argument("adapter", type=Path, help="adapter of this suite (.safetensors)")
     parser.add_argument("--to", choices=FORMATS, required=True)
     parser.add_argument(
         "--out", type=Path, required=True, help="peft: a new folder; loralib: a new file, a pickle unless *.safetensors"
     )
+    _add_model(parser, required=False, use="for prefix_kv on an encoder, whose position table goes with it: ")
     arguments = parser.parse_args(argv)
     _refuse_wrong_places(arguments.adapter, arguments.out)
     from lora_repro.methods.checkpoint import read_adapter
@@ -48,12 +50,13 @@ def export_main(argv: Sequence[str]) -> int:
     from lora_repro.models.architectures import architecture
 
     file = read_adapter(arguments.adapter)
-    portable, arch, out = from_adapter(file), architecture(file.meta.architecture), arguments.out
-    method, labels = file.meta.method_config(), file.meta.labels
-    assert isinstance(method, LoRAConfig)  # from_adapter refuses the others
+    arch, out, labels = architecture(file.meta.architecture), arguments.out, file.meta.labels
     notes: dict[str, Any] = {"task": file.meta.task, "labels": list(labels)}
     if arguments.to == "peft":
-        config, state = to_peft(portable, arch, file.meta)
+        if file.meta.method["name"] == "lora":
+            config, state = to_peft(from_adapter(file), arch, file.meta)
+        else:
+            config, state = _virtual_tokens_to_peft(file, arguments.model, arguments.model_path)
 
         def write(folder: Path) -> None:
             (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -64,6 +67,8 @@ def export_main(argv: Sequence[str]) -> int:
         if labels:
             print(f"load its backbone with num_labels={len(labels)}")
         return 0
+    portable, method = from_adapter(file), file.meta.method_config()
+    assert isinstance(method, LoRAConfig)  # from_adapter refuses the others
     tensors = to_loralib(portable, arch, method.alpha)
     notes |= {"alpha": method.alpha, "targets": list(method.targets)}
     write_whole(out, lambda path: write_tensors(path, tensors, notes, out.suffix == ".safetensors"), folder=False)
@@ -91,20 +96,25 @@ def import_main(argv: Sequence[str]) -> int:
     from lora_repro.methods.exchange.loralib import from_loralib
     from lora_repro.methods.exchange.pairs import to_adapter
     from lora_repro.methods.exchange.peft import from_peft
+    from lora_repro.methods.exchange.prompts import TYPES
     from lora_repro.models.architectures import architecture
     from lora_repro.models.locate import fingerprint, locate
 
     arch = architecture(model.architecture)
+    method: MethodConfig
     if arguments.format == "peft":
         what = f"PEFT adapter {arguments.source}"
         config, foreign, notes = read_peft(arguments.source)
-        portable = from_peft(config, foreign, arch, what, arguments.alpha)
+        if config.get("peft_type") in TYPES:
+            method, state = _virtual_tokens_from_peft(config, foreign, model, what)
+        else:
+            method, state = to_adapter(from_peft(config, foreign, arch, what, arguments.alpha), arch, what)
     else:
         what = f"loralib file {arguments.source}"
         foreign, notes = read_tensors(arguments.source)
         alpha = notes.get("alpha") if arguments.alpha is None else arguments.alpha
         portable = from_loralib(foreign, arch, what, alpha, targets or notes.get("targets"))
-    method, state = to_adapter(portable, arch, what)
+        method, state = to_adapter(portable, arch, what)
     task, labels, outputs = task_of_head(arguments.task, state, arch, notes, what)
     folder = locate(model).resolve()
     refuse_unfit(method, state, with_dims_of(model, folder), outputs, what)
@@ -112,8 +122,7 @@ def import_main(argv: Sequence[str]) -> int:
         asdict(method), arch.name, model.name, model.hub_id, model.revision, fingerprint(folder), task, labels
     )
     write_adapter(arguments.out, state, meta)
-    ranks = ", ".join(f"{weight} r = {method.ranks.get(weight, method.r)}" for weight in method.targets)
-    print(f"{arguments.out}: LoRA on {model.name}, {ranks}, alpha = {method.alpha:g}, task {task}")
+    print(f"{arguments.out}: {_described(method, model.name)}, task {task}")
     return 0
 
 
@@ -177,9 +186,53 @@ def model_config(name: str, path: str | None = None) -> ModelConfig:
     return ModelConfig(name=Path(name).resolve().name, architecture=kind, path=path or name)
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, help="backbone: a file of conf/model, or a folder")
+def _add_model(parser: argparse.ArgumentParser, *, required: bool = True, use: str = "") -> None:
+    parser.add_argument("--model", required=required, help=f"{use}backbone: a file of conf/model, or a folder")
     parser.add_argument("--model-path", help="folder with the backbone; else the hub's cache, else the hub")
+
+
+def _virtual_tokens_to_peft(
+    file: AdapterFile, model: str | None, path: str | None
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """PEFT's configuration and tensors of a method with virtual tokens; reads the backbone where PEFT needs of it."""
+    from lora_repro.methods.checkpoint import load_adapter
+    from lora_repro.methods.exchange.prompts import needs_positions, position_table, row_of_zero, to_peft_prompt
+
+    if not needs_positions(file):
+        return to_peft_prompt(file)
+    if model is None:
+        raise ConfigError(
+            f"adapter {file.path}: prefix_kv on an encoder goes to PEFT with the backbone's position table; "
+            f"give the backbone, --model {file.meta.backbone}"
+        )
+    adapted, _ = load_adapter(file.path, model_config(model, path))
+    arch, settings = adapted.backbone.architecture, cast(Any, adapted.model).config
+    positions = adapted.model.get_parameter(position_table(arch)).detach()
+    return to_peft_prompt(file, positions, row_of_zero(arch, settings.pad_token_id))
+
+
+def _virtual_tokens_from_peft(
+    config: dict[str, Any], state: dict[str, Tensor], model: ModelConfig, what: str
+) -> tuple[MethodConfig, dict[str, Tensor]]:
+    from lora_repro.methods.exchange.fit import with_dims_of
+    from lora_repro.methods.exchange.prompts import from_peft_prompt, row_of_zero
+    from lora_repro.models.architectures import architecture
+    from lora_repro.models.dims import Dims
+    from lora_repro.models.load import transformers_config
+    from lora_repro.models.locate import locate
+
+    arch, settings = architecture(model.architecture), transformers_config(with_dims_of(model, locate(model).resolve()))
+    return from_peft_prompt(
+        config, state, arch, Dims.of(settings).layers, row_of_zero(arch, settings.pad_token_id), what
+    )
+
+
+def _described(method: MethodConfig, model: str) -> str:
+    """An imported adapter in a few words."""
+    if not isinstance(method, LoRAConfig):
+        return f"{method.name} on {model}, l_p = {method.l_p}"
+    ranks = ", ".join(f"{weight} r = {method.ranks.get(weight, method.r)}" for weight in method.targets)
+    return f"LoRA on {model}, {ranks}, alpha = {method.alpha:g}"
 
 
 def _targets(text: str | None) -> list[str] | None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,10 +29,10 @@ class Epoch:
 
     epoch: int  # from 1
     step: int  # optimiser steps since the start of the run
-    train_loss: float  # mean over the epoch's examples, dropout on
-    eval_loss: float  # mean over all evaluation splits, dropout off
+    train_loss: float  # mean over the epoch's examples (data-to-text: scored tokens), dropout on
+    eval_loss: float  # mean over all evaluation splits, dropout off (data-to-text: per token, no label smoothing)
     metrics: dict[str, float]  # "<metric>", or "<split>/<metric>" where a task has several evaluation splits
-    headline: float  # the paper's metric for the task, as a fraction
+    headline: float | None  # the paper's metric for the task, as a fraction; None: this epoch was not decoded
     collapsed: bool  # the predictions are constant, or the headline metric is no better than chance by construction
     seconds: float  # training and evaluation of this epoch
 
@@ -64,6 +64,24 @@ class Cost:
     train_tokens: int  # real ones: padding is not counted
     tokens_per_second: float  # train_tokens / train_seconds
     peak_memory_bytes: int  # of the process (CPU: resident set; CUDA: allocated)
+    seconds_per_step: float | None = None  # train_seconds / optimiser steps; None in records older than the field
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Texts written with one checkpoint, and their scores (data-to-text)."""
+
+    checkpoint: str  # "last" | "best" (lowest validation loss)
+    epoch: int
+    inputs: int  # distinct ones: each is decoded once
+    references: int
+    empty: int  # outputs without a word
+    unfinished: int  # outputs cut off at max_new_tokens
+    scores: dict[str, dict[str, float | str]]  # group of inputs -> metric -> score, or why there is none
+    seconds: float  # of decoding alone, what was lost to an interruption left out
+    tokens: int  # written, stop tokens included; those of hypotheses that were given up do not count
+    tokens_per_second: float
+    outputs_sha256: str  # of the file of outputs, one line per input
 
 
 @dataclass(frozen=True)
@@ -93,18 +111,19 @@ class Record:
     config: dict[str, Any]  # the science settings, resolved
     command: str
     headline_metric: str
-    baseline: float  # headline metric of the constant prediction (majority class or mean score)
+    baseline: float  # headline metric of the constant prediction (majority class or mean score; data-to-text: 0)
     backbone_fingerprint: str
     splits: dict[str, Split]
     parameters: Parameters
     effective_batch: int
     epochs: list[Epoch]
-    best: Epoch  # highest headline; the earliest of equals
+    best: Epoch  # highest headline, the earliest of equals; data-to-text: the epoch that `recipe.decode` names
     last: Epoch
     cost: Cost
     environment: Environment
     finished: str  # UTC, ISO 8601
     study: str | None = None
+    decodings: list[Decoding] = field(default_factory=list)  # data-to-text: of the best and of the last epoch
 
 
 # -- identity --------------------------------------------------------------------------------------------------------
@@ -165,6 +184,11 @@ def describe(record: Record) -> str:
     )
 
 
+def outputs_path(record_file: Path, checkpoint: str) -> Path:
+    """Where the texts of a decoding are kept, compressed, beside the record: one line per distinct input."""
+    return record_file.with_name(f"{record_file.stem}.{checkpoint}.txt.gz")
+
+
 # -- the store -------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +236,7 @@ def load(path: Path) -> Record:
             "last": Epoch(**raw["last"]),
             "cost": Cost(**raw["cost"]),
             "environment": Environment(**raw["environment"]),
+            "decodings": [Decoding(**decoding) for decoding in raw.get("decodings", [])],
         }
         return Record(**{**raw, **nested})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

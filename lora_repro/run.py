@@ -7,11 +7,13 @@ torchrun --nproc_per_node=4 -m lora_repro.run ...  # data parallel, same numbers
 
 import sys
 
-if __name__ == "__main__":  # a wrong setting is answered before torch is imported
+if __name__ == "__main__":  # a wrong setting, or a hub that is out of reach, is answered before torch is imported
+    from lora_repro.at_hand import require
     from lora_repro.compose import refuse_wrong_settings
 
-    refuse_wrong_settings()
+    refuse_wrong_settings(require)
 
+import gzip
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -22,25 +24,21 @@ from types import FrameType
 
 import torch
 
-from lora_repro import environment, records, tracking
+from lora_repro import environment, kinds, records, tracking
 from lora_repro.config import RunConfig
 from lora_repro.errors import HeldError, Interrupted, UserError
+from lora_repro.kinds.kind import Kind, Result, Setting, Work
 from lora_repro.locks import hold
-from lora_repro.methods.apply import Adapted, adapt
+from lora_repro.methods.apply import Adapted, Counts, adapt
 from lora_repro.methods.checkpoint import AdapterMeta, initialise_from, save_adapter
-from lora_repro.models.load import Backbone, load_backbone
-from lora_repro.records import Cost, Parameters, Record, Split, identity, science
-from lora_repro.tasks.encode import Encoded, encode
-from lora_repro.tasks.examples import Examples
-from lora_repro.tasks.glue import GLUE, GlueTask
-from lora_repro.tasks.load import load_split
+from lora_repro.models.load import Backbone
+from lora_repro.records import Cost, Parameters, Record, identity, science
+from lora_repro.tracking import Tracker
 from lora_repro.training import precision as precisions
 from lora_repro.training.checkpoint import Saver
 from lora_repro.training.distributed import World, joined, local_device
 from lora_repro.training.dropout import use_cheap_dropout
-from lora_repro.training.evaluate import Evaluation, constant_baseline, evaluate
 from lora_repro.training.loop import Hooks, Progress, train
-from lora_repro.training.problem import SequenceClassification
 
 
 def run(config: RunConfig, overrides: Sequence[str] = ()) -> Record:
@@ -91,25 +89,11 @@ def _run(config: RunConfig, folder: Path, world: World, overrides: Sequence[str]
     environment.reset_peak_memory(device)
 
     # task
-    task = GLUE[config.task.name]
-    texts = {"train": load_split(task, "train", config.data, config.task.train_examples)}
-    texts |= {name: load_split(task, name, config.data, config.task.eval_examples) for name in task.eval_splits}
+    task = kinds.read(config)
 
     # backbone
-    backbone = load_backbone(
-        config.model,
-        max(1, len(task.labels)),
-        problem="classification" if task.labels else "regression",
-        classifier_dropout=config.recipe.classifier_dropout,
-        seed=config.seed,
-    )
-    data = {name: _encoded(split, backbone, config) for name, split in texts.items()}
-    problem = SequenceClassification(
-        regression=not task.labels,
-        max_length=config.recipe.max_length,
-        pad_token_id=backbone.tokenizer.pad_token_id,
-        pad_to_max_length=config.recipe.pad_to_max_length,
-    )
+    backbone = task.load_backbone()
+    work = task.encode(backbone)
 
     # method
     adapted = adapt(backbone, config.method, config.seed)
@@ -121,11 +105,16 @@ def _run(config: RunConfig, folder: Path, world: World, overrides: Sequence[str]
     adapted.model.to(device)
 
     # training and evaluation
-    dev = {name: data[name] for name in task.eval_splits}
-    progress = _train(config, task, problem, adapted, backbone, data["train"], dev, folder, precision, world)
+    counts = adapted.counts
+    saver = _saver(config, folder, backbone, work.fingerprint, precision, world)
+    with _stop_on_signal() as stop_requested, _tracked(config, folder, world) as tracker:
+        progress = _train(
+            config, task, work, adapted, saver, tracker, Setting(folder, precision, world, stop_requested)
+        )
+        result = work.finish(adapted, progress, Setting(folder, precision, world, stop_requested))
+        tracker.finish(_summary(task.headline, result, counts), exit_code=0)
 
     # record
-    counts = adapted.counts
     record = Record(
         schema=records.SCHEMA,
         identity=identity(config),
@@ -136,86 +125,87 @@ def _run(config: RunConfig, folder: Path, world: World, overrides: Sequence[str]
         config=science(config),
         command=command(config, overrides),
         headline_metric=task.headline,
-        baseline=constant_baseline(task, data["train"], dev),
+        baseline=work.baseline,
         backbone_fingerprint=backbone.fingerprint,
-        splits={name: Split(len(data[name]), split.source, split.fingerprint) for name, split in texts.items()},
+        splits=task.splits,
         parameters=Parameters(counts.method, counts.head, counts.total),
         effective_batch=config.recipe.batch_size,
-        epochs=progress.epochs,
-        best=progress.best,
-        last=progress.epochs[-1],
+        epochs=result.epochs,
+        best=result.best,
+        last=result.last,
         cost=Cost(
             train_seconds=progress.train_seconds,
-            eval_seconds=progress.eval_seconds,
+            eval_seconds=progress.eval_seconds + sum(decoding.seconds for decoding in result.decodings),
             train_tokens=progress.tokens,
             tokens_per_second=progress.tokens / progress.train_seconds,
             peak_memory_bytes=environment.peak_memory(device),
+            seconds_per_step=progress.train_seconds / progress.step,
         ),
         environment=environment.describe(device, precision, world.size),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         study=config.study,
+        decodings=result.decodings,
     )
     if world.leads:
-        records.save(records.record_path(config), record)
-        Saver(folder, {}).clear()
+        path = records.record_path(config)
+        for checkpoint, texts in result.files.items():
+            records.write_atomically(records.outputs_path(path, checkpoint), gzip.compress(texts, mtime=0))
+        records.save(path, record)
+        saver.clear()
     return record
 
 
 def _train(
-    config: RunConfig,
-    task: GlueTask,
-    problem: SequenceClassification,
-    adapted: Adapted,
-    backbone: Backbone,
-    train_data: Encoded,
-    dev: dict[str, Encoded],
-    folder: Path,
-    precision: str,
-    world: World,
+    config: RunConfig, task: Kind, work: Work, adapted: Adapted, saver: Saver, tracker: Tracker, setting: Setting
 ) -> Progress:
-    meta = AdapterMeta.of(config, backbone, task.name, task.labels)
-    saver = Saver(
-        folder,
-        {
-            "settings": identity(config),
-            "backbone": backbone.fingerprint,
-            "data": "+".join([train_data.fingerprint, *(split.fingerprint for split in dev.values())]),
-            "precision": precision,
-            "processes": str(world.size),
-        },
+    meta = AdapterMeta.of(config, adapted.backbone, task.name, task.labels)
+    hooks = Hooks(
+        evaluate=lambda: work.evaluate(adapted, setting.precision, setting.world),
+        keep=lambda which: save_adapter(setting.folder / f"{which}.safetensors", adapted, meta),
+        report=tracker.log,
+        stop_requested=setting.stop_requested,
     )
+    return train(
+        adapted,
+        work.problem,
+        work.train,
+        config.recipe,
+        hooks,
+        saver,
+        seed=config.seed,
+        precision=setting.precision,
+        world=setting.world,
+        save_every_seconds=60 * config.save_every_minutes,
+    )
+
+
+def _saver(config: RunConfig, folder: Path, backbone: Backbone, data: str, precision: str, world: World) -> Saver:
+    belongs_to = {
+        "settings": identity(config),
+        "backbone": backbone.fingerprint,
+        "data": data,
+        "precision": precision,
+        "processes": str(world.size),
+    }
+    return Saver(folder, belongs_to)
+
+
+def _summary(headline: str, result: Result, counts: Counts) -> dict[str, float]:
+    """What the tracker shows of a finished run."""
+    values = {f"best/{headline}": result.best.headline, "best/epoch": float(result.best.epoch)}
+    values |= {"params/trainable": float(counts.method), "params/head": float(counts.head)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@contextmanager
+def _tracked(config: RunConfig, folder: Path, world: World) -> Iterator[Tracker]:
+    """The leader's tracker; it is told when the run fails."""
     tracker = tracking.start(config, folder) if world.leads else tracking.NoTracker()
-
-    def look() -> Evaluation:
-        return evaluate(adapted.model, problem, task, dev, precision, world)
-
-    with _stop_on_signal() as stop_requested:
-        hooks = Hooks(
-            evaluate=look,
-            keep=lambda which: save_adapter(folder / f"{which}.safetensors", adapted, meta),
-            report=tracker.log,
-            stop_requested=stop_requested,
-        )
-        try:
-            progress = train(
-                adapted,
-                problem,
-                train_data,
-                config.recipe,
-                hooks,
-                saver,
-                seed=config.seed,
-                precision=precision,
-                world=world,
-                save_every_seconds=60 * config.save_every_minutes,
-            )
-        except BaseException:
-            tracker.finish({}, exit_code=1)
-            raise
-    best = progress.best
-    parameters = {"params/trainable": float(adapted.counts.method), "params/head": float(adapted.counts.head)}
-    tracker.finish({f"best/{task.headline}": best.headline, "best/epoch": float(best.epoch), **parameters}, exit_code=0)
-    return progress
+    try:
+        yield tracker
+    except BaseException:
+        tracker.finish({}, exit_code=1)
+        raise
 
 
 def command(config: RunConfig, overrides: Sequence[str]) -> str:
@@ -230,10 +220,6 @@ def command(config: RunConfig, overrides: Sequence[str]) -> str:
     local = ("model.path", "data.", "records", "runs", "init_from", "tracker", "device", "threads", "study")
     extra = [o for o in overrides if o.split("=")[0] not in chosen and not o.lstrip("+").startswith(local)]
     return " ".join(["lora-repro run", *(f"{key}={value}" for key, value in chosen.items()), *extra])
-
-
-def _encoded(split: Examples, backbone: Backbone, config: RunConfig) -> Encoded:
-    return encode(split, backbone.tokenizer, config.recipe.max_length, Path(config.data.cache))
 
 
 def _hold_together(stack: ExitStack, folder: Path, world: World) -> None:

@@ -14,6 +14,9 @@ from lora_repro.records import identity, place, science
 PAPER_TABLES = {"roberta-base": "table2", "roberta-large": "table2", "deberta-v2-xxlarge": "table2"}
 """The paper's table that a backbone's GLUE runs belong to; other backbones stand in none."""
 
+TEXT_TABLES = {"e2e": "table3", "webnlg": "table14", "dart": "table13"}
+"""The paper's table of each data-to-text task; it has GPT-2 medium and large."""
+
 
 class Tracker(Protocol):
     """What the loop and the run tell."""
@@ -94,7 +97,8 @@ def wandb_mode(asked: str) -> Any:
 
 def tags(config: RunConfig) -> list[str]:
     """Paper table, method, task, recipe source."""
-    table = PAPER_TABLES.get(config.model.name)
+    model, task = config.model.name, config.task.name
+    table = TEXT_TABLES.get(task) if model in ("gpt2-medium", "gpt2-large") else PAPER_TABLES.get(model)
     return [*([f"paper:{table}"] if table else []), config.method.name, config.task.name, config.recipe.source]
 
 

@@ -42,6 +42,17 @@ def test_a_sound_configuration_passes() -> None:
     ("path", "value", "message"),
     [
         ("seed", -1, "seed=-1 must be at least 0"),
+        (
+            "recipe.label_smoothing",
+            0.1,
+            "recipe.label_smoothing=0.1 belongs to data-to-text (e2e, webnlg, dart), task=rte",
+        ),
+        ("recipe.beams", 4, "recipe.beams=4 belongs to data-to-text"),
+        ("recipe.no_repeat_ngram", 1, "recipe.no_repeat_ngram=1 must be 2 or more, or 0 for no such rule"),
+        ("recipe.decode", "first", "recipe.decode: no 'first', choose from last, best"),
+        ("recipe.backbone_dropout", 1.0, "recipe.backbone_dropout=1.0 must lie in [0, 1)"),
+        ("task.validation_examples", 9, "task.validation_examples=9 belongs to data-to-text"),
+        ("task.validation_examples", 0, "task.validation_examples=0 must be at least 1"),
         ("threads", 0, "threads=0 must be at least 1"),
         ("save_every_minutes", -1.0, "save_every_minutes=-1.0 must be at least 0"),
         ("precision", "fp16", "precision: no 'fp16', choose from auto, fp32, bf16; did you mean bf16?"),
@@ -107,6 +118,16 @@ def test_what_cannot_be_is_named(path: str, value: Any, message: str) -> None:
 )
 def test_limits_themselves_are_allowed(path: str, value: Any) -> None:
     check(changed(a_run(), path, value))
+
+
+def test_settings_of_data_to_text_go_with_its_tasks() -> None:
+    run = changed(a_run(), "task.name", "webnlg")
+    for path, value in (("recipe.label_smoothing", 0.1), ("recipe.beams", 1), ("task.validation_examples", 9)):
+        check(changed(run, path, value))
+    with pytest.raises(ConfigError, match=r"recipe.head_lr=0.1 belongs to classification, task=webnlg is data-to-text"):
+        check(changed(run, "recipe.head_lr", 0.1))
+    with pytest.raises(ConfigError, match=r"recipe.max_new_tokens=128 leaves no room for an input"):
+        check(changed(run, "recipe.max_new_tokens", 128))
 
 
 def test_warmup_steps_alone() -> None:

@@ -4,7 +4,7 @@ import resource
 import subprocess
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,33 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> N
     monkeypatch.setitem(sys.modules, name, module)
 
 
+def stand_in_run(monkeypatch: pytest.MonkeyPatch, run: Callable[..., object]) -> None:
+    """`run` in the place of the run, with all that it needs at hand and no record yet."""
+    stand_in(monkeypatch, "lora_repro.run", run=run)
+    stand_in(monkeypatch, "lora_repro.at_hand", require=lambda config: None)
+    monkeypatch.setattr("lora_repro.records.find", lambda config: None)
+
+
 def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert set(cli.VERBS) == {"run", "glue", "table", "score", "audit", "export", "import", "merge", "params"}
+    assert set(cli.VERBS) == {
+        "run",
+        "glue",
+        "study",
+        "plan",
+        "status",
+        "wandb-sync",
+        "table",
+        "decode",
+        "score",
+        "rescore",
+        "audit",
+        "export",
+        "import",
+        "merge",
+        "params",
+    }
     assert all(f"\n  {verb}" in shown for verb in cli.VERBS)
 
 
@@ -77,10 +100,19 @@ def test_a_mistake_ends_with_code_2(
 
 def test_run_hands_over_the_configuration_and_the_items(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[object, Sequence[str]]] = []
-    stand_in(monkeypatch, "lora_repro.run", run=lambda config, items: started.append((config, items)) or record())
+    stand_in_run(monkeypatch, lambda config, items: started.append((config, items)) or record())
     assert cli.main(["run", *MINI, "seed=5"]) == 0
     [(config, items)] = started
     assert config.seed == 5 and items == [*MINI, "seed=5"]  # type: ignore[attr-defined]
+
+
+def test_a_finished_run_is_told_from_its_record_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in_run(monkeypatch, lambda config, items: pytest.fail("run again"))
+    monkeypatch.setattr("lora_repro.records.find", lambda config: record())
+    assert cli.main(["run", *MINI]) == 0
+    assert "record: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -97,7 +129,7 @@ def test_exit_codes(
     def run(config: object, items: object) -> None:
         raise error
 
-    stand_in(monkeypatch, "lora_repro.run", run=run)
+    stand_in_run(monkeypatch, run)
     assert cli.main(["run", *MINI]) == code
     assert capsys.readouterr().err == message
 
@@ -106,7 +138,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(config: object, items: object) -> None:
         raise ZeroDivisionError
 
-    stand_in(monkeypatch, "lora_repro.run", run=run)
+    stand_in_run(monkeypatch, run)
     with pytest.raises(ZeroDivisionError):
         cli.main(["run", *MINI])
 
@@ -115,10 +147,13 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     ("verb", "module"),
     [
         ("glue", "lora_repro.studies.glue"),
+        ("study", "lora_repro.studies.study"),
         ("table", "lora_repro.report.glue_table"),
         ("params", "lora_repro.report.parameters"),
         ("audit", "lora_repro.report.audit"),
         ("score", "lora_repro.metrics.text.score_file"),
+        ("decode", "lora_repro.decode"),
+        ("rescore", "lora_repro.rescore"),
     ],
 )
 def test_verbs_go_to_their_rooms(verb: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:

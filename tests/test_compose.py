@@ -49,7 +49,8 @@ def composed(path: Path) -> list[str]:
 
 
 def test_every_file_of_conf_composes() -> None:
-    files = sorted(config_dir().rglob("*.yaml"))
+    apart = ("studies", "launcher")  # not of Hydra's: lora_repro.studies reads them, tests/studies checks them
+    files = [path for path in sorted(config_dir().rglob("*.yaml")) if path.parent.name not in apart]
     for path in files:
         items = composed(path)
         config = compose_run(items)
@@ -69,11 +70,11 @@ def test_every_file_of_conf_composes() -> None:
                     if key not in (later.get(section) or {}):
                         assert getattr(getattr(config, section), key) == value, f"{path}: {section}.{key}"
     kinds = {group: len(list((config_dir() / group).rglob("*.yaml"))) for group in GROUPS}
-    assert kinds == {"model": 7, "method": len(METHODS), "task": 9, "recipe": EXPECTED_RECIPES, "tracker": 2}
+    assert kinds == {"model": 7, "method": len(METHODS), "task": 12, "recipe": EXPECTED_RECIPES, "tracker": 2}
     assert len(files) == sum(kinds.values()) + 1
 
 
-EXPECTED_RECIPES = 4 + len(METHODS) + 10 * 1 + 7 * 8  # sources; mini's; (source, model, method) files; tasks of seven
+EXPECTED_RECIPES = 4 + len(METHODS) + 15 * 1 + 9 * 8 + 2  # sources; mini's; (source, model, method); their tasks
 
 
 def test_every_choice_of_a_method_has_its_own_class() -> None:

@@ -155,7 +155,8 @@ def test_merge_of_a_method_that_adds_nothing(place: Place, tmp_path: Path) -> No
 def test_what_export_and_merge_refuse(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved(model_config(str(place.backbone)), BitFitConfig(name="bitfit"), tmp_path / "b")
     out = tmp_path / "out"
-    assert "only method lora" in refused(capsys, "export", tmp_path / "b", "--to", "peft", "--out", out)
+    for kind, message in (("peft", "only lora, prefix_kv and pre_embed"), ("loralib", "only method lora")):
+        assert message in refused(capsys, "export", tmp_path / "b", "--to", kind, "--out", out)
     assert "exists already" in refused(capsys, "export", place.adapter, "--to", "peft", "--out", place.peft)
     assert "not one of ours" not in refused(capsys, "export", place.pickle, "--to", "peft", "--out", out)
     tiny_folder("roberta", tmp_path / "other", seed=3)

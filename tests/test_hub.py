@@ -1,10 +1,13 @@
 """The probe: quick, honest, and obedient to the variables that huggingface_hub knows."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from huggingface_hub import close_session
 
 from lora_repro import hub
 
@@ -16,15 +19,35 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for scheme in ("http", "https", "all", "no"):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)
         monkeypatch.delenv(f"{scheme.upper()}_PROXY", raising=False)
-    hub.hub_reachable.cache_clear()
+    forget()
     yield
+    forget()
+
+
+def forget() -> None:
+    """The answer, and the client with the proxies that it was made for."""
     hub.hub_reachable.cache_clear()
+    close_session()
+
+
+class Answer(BaseHTTPRequestHandler):
+    """Any request gets the server's `status`."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture
-def server() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield listening.getsockname()[1]
+def server(request: pytest.FixtureRequest) -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as listening:
+        listening.status = getattr(request, "param", 200)
+        threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
+        yield listening.server_port
+        listening.shutdown()
 
 
 def closed_port() -> int:
@@ -32,14 +55,26 @@ def closed_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def test_an_endpoint_that_answers(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("server", "reachable"), [(200, True), (302, True), (404, True), (503, False)], indirect=["server"]
+)
+def test_an_endpoint_that_answers(server: int, reachable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server}")
-    assert hub.hub_reachable()
+    assert hub.hub_reachable() is reachable
 
 
 def test_an_endpoint_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port()}")
     assert not hub.hub_reachable()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_open_port_that_never_answers(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HF_ENDPOINT", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
+        start = time.perf_counter()
+        assert not hub.hub_reachable(0.3)
+        assert time.perf_counter() - start < 2
 
 
 @pytest.mark.parametrize("name", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
@@ -65,7 +100,7 @@ def test_an_endpoint_that_is_no_address_is_unreachable(endpoint: str, monkeypatc
 
 
 def test_slow_name_resolution_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "create_connection", lambda *_args, **_options: time.sleep(5))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: time.sleep(5))
     start = time.perf_counter()
     assert not hub.hub_reachable(0.2)
     assert time.perf_counter() - start < 2

@@ -60,6 +60,8 @@ def test_tags_name_table_method_task_and_recipe() -> None:
     assert tracking.tags(config()) == ["lora", "mrpc", "mini"]
     paper = compose_run(["model=roberta-base", "method=lora", "task=rte", "recipe=paper"])
     assert tracking.tags(paper) == ["paper:table2", "lora", "rte", "paper"]
+    texts = compose_run(["model=gpt2-medium", "method=lora", "task=webnlg", "recipe=paper"])
+    assert tracking.tags(texts)[0] == "paper:table14"
 
 
 def test_no_tracker_imports_nothing(tmp_path: Path) -> None:

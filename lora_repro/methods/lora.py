@@ -81,12 +81,13 @@ def _replace(
     base = model.get_submodule(name)
     sites = {weight: projection(model, architecture, layer, weight).slice for weight in wanted}
     parent, _, leaf = name.rpartition(".")
-    layer_of = LoRALinear if all(site.parts == 1 for site in sites.values()) else LoRASlices
-    setattr(
-        model.get_submodule(parent),
-        leaf,
-        layer_of(base, sites, wanted, config.alpha, config.dropout, config.init, stream),
-    )
+    adapted: LoRALayer
+    if all(site.parts == 1 for site in sites.values()):
+        (rank,) = wanted.values()
+        adapted = LoRALinear(base, rank, config, stream)
+    else:
+        adapted = LoRASlices(base, sites, wanted, config, stream)
+    setattr(model.get_submodule(parent), leaf, adapted)
 
 
 METHOD = Method("lora", "4.1", LoRAConfig, trainable, theta, insert, ("dropout", "init"), merge, unmerge)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from lora_repro.config import LoRAConfig
 from lora_repro.errors import ConfigError
 from lora_repro.models.architectures import Slice
 
@@ -67,21 +68,11 @@ class LoRALayer(nn.Module):
 class LoRALinear(LoRALayer):
     """h = W0 x + (alpha / r) B A x for a module that computes one projection."""
 
-    def __init__(
-        self,
-        base: nn.Module,
-        _slices: dict[str, Slice],
-        ranks: dict[str, int],
-        alpha: float,
-        dropout: float,
-        init: str,
-        stream: Generator,
-    ):
-        super().__init__(base, dropout)
+    def __init__(self, base: nn.Module, rank: int, config: LoRAConfig, stream: Generator):
+        super().__init__(base, config.dropout)
         inputs, outputs = self.features()
-        (rank,) = ranks.values()
-        self.scaling = alpha / rank
-        self.lora_A = nn.Parameter(draw_A(rank, inputs, init, stream, self.weight.device))  # (r, in)
+        self.scaling = config.alpha / rank
+        self.lora_A = nn.Parameter(draw_A(rank, inputs, config.init, stream, self.weight.device))  # (r, in)
         self.lora_B = nn.Parameter(torch.zeros(outputs, rank, device=self.weight.device))  # (out, r)
 
     def forward(self, x: Tensor) -> Tensor:  # (..., in) -> (..., out)
@@ -100,23 +91,17 @@ class LoRASlices(LoRALayer):
     """
 
     def __init__(
-        self,
-        base: nn.Module,
-        slices: dict[str, Slice],
-        ranks: dict[str, int],
-        alpha: float,
-        dropout: float,
-        init: str,
-        stream: Generator,
+        self, base: nn.Module, slices: dict[str, Slice], ranks: dict[str, int], config: LoRAConfig, stream: Generator
     ):
-        super().__init__(base, dropout)
+        """`slices` and `ranks` of the projections that are adapted, by the paper's names; `config` has the rest."""
+        super().__init__(base, config.dropout)
         inputs, outputs = self.features()
         self.parts = next(iter(slices.values())).parts
         self.part = {weight: where.part for weight, where in slices.items()}
-        self.scaling = {weight: alpha / rank for weight, rank in ranks.items()}
+        self.scaling = {weight: config.alpha / rank for weight, rank in ranks.items()}
         device, width = self.weight.device, outputs // self.parts
         self.lora_A = nn.ParameterDict(
-            {weight: nn.Parameter(draw_A(rank, inputs, init, stream, device)) for weight, rank in ranks.items()}
+            {weight: nn.Parameter(draw_A(rank, inputs, config.init, stream, device)) for weight, rank in ranks.items()}
         )  # (r, in) each
         self.lora_B = nn.ParameterDict(
             {weight: nn.Parameter(torch.zeros(width, rank, device=device)) for weight, rank in ranks.items()}

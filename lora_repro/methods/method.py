@@ -28,7 +28,7 @@ class Method:
     """How a backbone is adapted. The functions take the method's own configuration class."""
 
     name: str
-    section: str  # of the paper
+    section: str  # of the paper, or its appendix
     config: type[MethodConfig]
     trainable: Declare  # full names of the parameters that train, the head's excluded
     theta: Theta  # the paper's |Theta|, the head excluded

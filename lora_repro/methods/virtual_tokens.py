@@ -216,6 +216,14 @@ def wants_prompt_lengths(model: nn.Module) -> bool:
     return tokens is not None and tokens.decoder and tokens.l_i > 0
 
 
+def take_rows(cache: Any, rows: Tensor) -> None:
+    """Make `rows` (indices, repeated ones too) the rows of a cache, with or without virtual tokens in it, in place."""
+    cache.batch_select_indices(rows)
+    stored: Tensor | None = getattr(cache, _MARK, None)
+    if stored is not None:
+        setattr(cache, _MARK, stored[rows])
+
+
 def trainable(model: nn.Module, architecture: Architecture, _config: object) -> set[str]:
     """Full names of all that a method keeps in its virtual tokens."""
     return {

@@ -41,6 +41,7 @@ class Architecture:
     final_norm: str | None  # LayerNorm after the last block, relative to base
     heads: tuple[str, ...]  # modules that make up the classification head, relative to the headed model
     fan_in_fan_out: bool = False  # weights are stored (in, out), as GPT-2's Conv1D does
+    dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")  # settings of the config class
 
 
 _BERT_WEIGHTS = {
@@ -117,6 +118,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         final_norm="ln_f",
         heads=(),  # the language model's output layer is the token embedding itself
         fan_in_fan_out=True,
+        dropouts=("embd_pdrop", "attn_pdrop", "resid_pdrop"),
     ),
     "llama": Architecture(
         name="llama",
@@ -140,6 +142,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         embedding_norm=None,
         final_norm="norm",
         heads=(),
+        dropouts=("attention_dropout",),
     ),
 }
 

@@ -1,6 +1,7 @@
 """Backbones with a fresh head: from a folder, the hub cache or the hub; or on the meta device, without weights."""
 
 import contextlib
+import importlib.util
 import pickle
 import warnings
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from lora_repro.config import ModelConfig
 from lora_repro.errors import BackboneError, ConfigError
 from lora_repro.models.architectures import Architecture, architecture
 from lora_repro.models.generators import generator
-from lora_repro.models.locate import fingerprint, locate
+from lora_repro.models.locate import GGUF, fingerprint, locate
 from lora_repro.models.sites import head_parameter_names
 
 Problem = Literal["classification", "regression", "generation"]
@@ -49,6 +50,7 @@ def load_backbone(
     *,
     problem: Problem = "classification",
     classifier_dropout: float | None = None,
+    dropout: float | None = None,
     seed: int = 0,
 ) -> Backbone:
     """Load the backbone of `config` in fp32 and give it a head that depends on `seed` only.
@@ -60,6 +62,7 @@ def load_backbone(
         num_labels: outputs of the head (1 for regression); ignored for generation.
         problem: ``"generation"`` wants a decoder, the others an encoder.
         classifier_dropout: of the head; None leaves what the backbone's own configuration says.
+        dropout: of everything below the head (embeddings, attention, residuals); None likewise.
 
     Raises:
         BackboneError: the folder is incomplete or holds another architecture.
@@ -70,6 +73,9 @@ def load_backbone(
     mark = fingerprint(folder)
     pretrained = _read(folder, mark, arch.name, config.name)
     hf_config = _headed(pretrained.config, arch, num_labels, problem, classifier_dropout)
+    if dropout is not None:
+        for name in arch.dropouts:
+            setattr(hf_config, name, dropout)
     model = _skeleton(arch, hf_config)
     state = {name: tensor.clone() for name, tensor in pretrained.state.items()}
     absent = set(model.load_state_dict(state, strict=False, assign=True).missing_keys)
@@ -126,16 +132,21 @@ def _read(folder: Path, mark: str, architecture_name: str, name: str) -> _Pretra
 
     arch = architecture(architecture_name)
     with _quiet(), torch.random.fork_rng(devices=[]):
-        hf_config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        place, gguf = _place(folder)
+        hf_config = transformers.AutoConfig.from_pretrained(place, local_files_only=True, **gguf)
         if hf_config.model_type != arch.name:
             raise BackboneError(
                 f"the folder of {name} holds a model of type '{hf_config.model_type}', not '{arch.name}'; "
                 "set model.architecture or model.path"
             )
-        extra = {"add_pooling_layer": False} if arch.name == "roberta" else {}  # its head has a layer of its own
+        extra: dict[str, Any] = dict(gguf)
+        if gguf:  # or else its matrices stay as they were quantised, and cannot be trained or written
+            extra["quantization_config"] = transformers.GgufConfig(dequantize=True)
+        if arch.name == "roberta":
+            extra["add_pooling_layer"] = False  # its head has a layer of its own
         try:
             model, report = getattr(transformers, arch.base_class).from_pretrained(
-                folder, config=hf_config, dtype=torch.float32, output_loading_info=True, local_files_only=True, **extra
+                place, config=hf_config, dtype=torch.float32, output_loading_info=True, local_files_only=True, **extra
             )
         except (SafetensorError, OSError, pickle.UnpicklingError) as error:
             raise BackboneError(
@@ -160,8 +171,22 @@ def _read(folder: Path, mark: str, architecture_name: str, name: str) -> _Pretra
 def _tokenizer(folder: Path, mark: str) -> Any:
     import transformers
 
+    place, gguf = _place(folder)
     with _quiet():
-        return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return transformers.AutoTokenizer.from_pretrained(place, local_files_only=True, **gguf)
+
+
+def _place(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """What Transformers wants to be told: a folder, and the name of a GGUF file in it where `folder` is one.
+
+    Raises:
+        BackboneError: the package that reads GGUF is not installed.
+    """
+    if folder.suffix != GGUF or not folder.is_file():
+        return folder, {}
+    if importlib.util.find_spec("gguf") is None:
+        raise BackboneError(f"{folder.name} needs the package gguf, which is not installed: pip install gguf")
+    return folder.parent, {"gguf_file": folder.name}
 
 
 def _headed(hf_config: Any, arch: Architecture, num_labels: int, problem: Problem, dropout: float | None) -> Any:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from lora_repro.config import ModelConfig
 from lora_repro.errors import BackboneError, hub_unreachable
-from lora_repro.hub import hub_reachable
+from lora_repro.hub import client_errors, hub_reachable
+
+GGUF = ".gguf"
+"""Ending of llama.cpp's files: one file holds configuration, weights and tokenizer."""
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Weight files, best first: a folder is read from the first that it holds. A .bin is read with weights_only=True."""
@@ -16,18 +19,44 @@ TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"),
 """Sets of files that make up a tokenizer; one set is enough."""
 
 _DOWNLOAD = ["config.json", "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "spm.model", "special_*"]
-_TIMEOUT = 3.0  # seconds for the hub's first answer; with the probe's two it stays below five
+_TIMEOUT = 2.0  # seconds for the hub's first answer; with the probe's two and a half it stays below five
 
 
 def locate(config: ModelConfig) -> Path:
     """The folder with config, weights and tokenizer of `config`: model.path, else the hub cache, else the hub.
 
+    ``model.path`` may also name a GGUF file, or a folder whose only backbone is one: the file is returned then.
+
     Raises:
         BackboneError: the folder lacks files, or the hub has no such repository or revision.
         OfflineError: the hub is needed and cannot be reached; within five seconds.
     """
+    here = _here(config)
+    if here is not None:
+        return here
+    require(config)
+    assert config.hub_id is not None  # `_here` refuses a backbone with neither path nor hub_id
+    return _download(config.hub_id, config.revision, _what(config))
+
+
+def require(config: ModelConfig) -> None:
+    """Whether `locate` has where to take the backbone from, without downloading it.
+
+    Raises:
+        BackboneError: model.path lacks files, or there is neither path nor hub_id.
+        OfflineError: the hub is needed and cannot be reached.
+    """
+    if _here(config) is None and not hub_reachable():
+        raise hub_unreachable(_what(config))
+
+
+def _here(config: ModelConfig) -> Path | None:
+    """The backbone's folder where it is on this machine: model.path, else the hub's cache."""
     if config.path:
         folder = Path(config.path).expanduser()
+        gguf = gguf_file(folder)
+        if gguf is not None:
+            return gguf
         if not folder.is_dir():
             raise BackboneError(f"model.path={config.path} is not a folder; it should hold the files of {config.name}")
         missing = missing_files(folder)
@@ -36,13 +65,11 @@ def locate(config: ModelConfig) -> Path:
         return folder
     if not config.hub_id:
         raise BackboneError(f"backbone {config.name} is not on the hub; set model.path to the folder that holds it")
-    cached = _from_cache(config.hub_id, config.revision)
-    if cached is not None:
-        return cached
-    what = f"backbone {config.name} ({config.hub_id})"
-    if not hub_reachable():
-        raise hub_unreachable(what)
-    return _download(config.hub_id, config.revision, what)
+    return _from_cache(config.hub_id, config.revision)
+
+
+def _what(config: ModelConfig) -> str:
+    return f"backbone {config.name} ({config.hub_id})"
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -59,8 +86,27 @@ def missing_files(folder: Path) -> list[str]:
     return missing
 
 
+def gguf_file(path: Path) -> Path | None:
+    """The GGUF file that a path means: itself, or the only one in a folder without a config.json; else None.
+
+    Raises:
+        BackboneError: a folder holds several and nothing else to go by.
+    """
+    if path.is_file():
+        return path if path.suffix == GGUF else None
+    if not path.is_dir() or (path / "config.json").is_file():
+        return None
+    files = sorted(path.glob(f"*{GGUF}"))
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files)
+        raise BackboneError(f"model.path={path} holds several GGUF files ({names}); name one of them")
+    return files[0] if files else None
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold the weights of a folder, in the order in which they are hashed; some may lack."""
+    if folder.suffix == GGUF and folder.is_file():
+        return [folder]
     name = next(name for name in WEIGHTS if (folder / name).is_file())
     if not name.endswith(".index.json"):
         return [folder / name]
@@ -104,9 +150,8 @@ def _from_cache(hub_id: str, revision: str | None) -> Path | None:
 
 
 def _download(hub_id: str, revision: str | None, what: str) -> Path:
-    import httpx
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         info = HfApi().model_info(hub_id, revision=revision, timeout=_TIMEOUT)
@@ -122,5 +167,5 @@ def _download(hub_id: str, revision: str | None, what: str) -> Path:
         raise BackboneError(
             f"{what} is not on the hub{at}, or is private: check model.hub_id, or set model.path"
         ) from error
-    except (httpx.HTTPError, HfHubHTTPError, OSError) as error:
+    except client_errors() as error:
         raise hub_unreachable(what) from error

@@ -6,9 +6,10 @@ from itertools import count, takewhile
 from pathlib import Path
 
 from lora_repro.errors import DataError
-from lora_repro.tasks.data_to_text import DataToTextExamples, Pair, collect_pairs
+from lora_repro.tasks.data_to_text import DataToTextExamples
 from lora_repro.tasks.jsonfile import member, read_json, typed
 from lora_repro.tasks.textfile import damaged, read_lines, shown
+from lora_repro.tasks.triples import Described, Triple, examples_of_triples
 
 STEMS = {"train": ("train",), "validation": ("dev", "validation"), "test": ("test",)}
 OFFICIAL = "dart-v1.1.1-full-{}.json"
@@ -23,7 +24,7 @@ REFERENCE_NAMES = (
 class Entry:
     """One set of triples and its texts."""
 
-    triples: list[tuple[str, str, str]]  # subject, relation, object
+    triples: list[Triple]
     texts: list[str]
 
 
@@ -43,8 +44,7 @@ def read(path: Path) -> DataToTextExamples:
 
 
 def examples_of(entries: Iterable[Entry], source: str, name: str) -> DataToTextExamples:
-    """Examples as ``format_converting_dart.py`` makes them: ``subject : relation : object`` joined by `` | ``, the
-    relation in lower case; every text is one pair.
+    """Examples of all texts, the relations in lower case (see `examples_of_triples`).
 
     Args:
         name: of the source, for messages.
@@ -52,15 +52,11 @@ def examples_of(entries: Iterable[Entry], source: str, name: str) -> DataToTextE
     Raises:
         DataError: there is no text.
     """
-    pairs: list[Pair] = []
-    contexts: list[str] = []
-    for entry in entries:
-        context = " | ".join(f"{subject} : {relation.lower()} : {value}" for subject, relation, value in entry.triples)
-        pairs += [Pair(context, text) for text in entry.texts]
-        contexts.append(context)
-    if not pairs:
-        raise DataError(f"{name}: expected texts under 'annotations', found none")
-    return collect_pairs(pairs, source, contexts)
+    sets = (
+        Described([(subject, relation.lower(), value) for subject, relation, value in entry.triples], entry.texts)
+        for entry in entries
+    )
+    return examples_of_triples(sets, source, f"{name}: expected texts under 'annotations', found none")
 
 
 def json_entries(path: Path) -> Iterator[Entry]:
@@ -80,7 +76,7 @@ def json_entries(path: Path) -> Iterator[Entry]:
         yield Entry(triples, texts)
 
 
-def triple_of(triple: object, where: str) -> tuple[str, str, str]:
+def triple_of(triple: object, where: str) -> Triple:
     """A triple from a list of three texts.
 
     Raises:

@@ -133,7 +133,7 @@ def collect_pairs(pairs: Sequence[Pair], source: str, entries: Iterable[str] | N
     texts: dict[str, list[str]] = {}
     categories: dict[str, str | None] = {}
     for pair in pairs:
-        texts.setdefault(pair.context, []).append(_reference(pair.completion))
+        texts.setdefault(pair.context, []).append(as_scored(pair.completion))
         categories.setdefault(pair.context, pair.category)  # no input of WebNLG's test set has two categories
     references = [[text for text in group if text] for group in texts.values()]
     for context, group in zip(texts, references, strict=True):
@@ -162,9 +162,10 @@ def task_named(name: str) -> DataToTextTask:
     return DATA_TO_TEXT[name]
 
 
-def _reference(completion: str) -> str:
-    """A text as the official code writes it out for scoring: up to an end-of-text mark or an empty line."""
-    return completion.split("<|endoftext|>")[0].split("\n\n")[0].strip()
+def as_scored(text: str) -> str:
+    """A text, a person's or a model's, as the official code writes it out for scoring (``gpt2_decode.py``): up to an
+    end-of-text mark or an empty line."""
+    return text.split("<|endoftext|>")[0].split("\n\n")[0].strip()
 
 
 def _chosen(limit: int, total: int) -> list[int]:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from lora_repro.errors import DataError, hub_unreachable
-from lora_repro.hub import hub_reachable
+from lora_repro.hub import client_errors, hub_reachable
 from lora_repro.tasks import saved
 from lora_repro.tasks.examples import Examples
 from lora_repro.tasks.glue import GlueTask
@@ -20,7 +20,7 @@ def read_hub(task: GlueTask, split: str) -> Examples:
 
     Looked for in this order: the cache of ``datasets`` (a data set that was prepared before), the hub's file cache
     (``hf download --repo-type dataset nyu-mll/glue``), the hub. ``datasets`` is imported only where one of them has
-    something to give, so that the answer "not here, and no network" takes two seconds at most.
+    something to give, so that the answer "not here, and no network" takes three seconds at most.
 
     Raises:
         OfflineError: in no cache, and the hub cannot be reached.
@@ -34,9 +34,24 @@ def read_hub(task: GlueTask, split: str) -> Examples:
     path = saved.find(task, split, folder) if folder else None
     if path:
         return saved.read(task, split, path, source="hub")
+    _require_hub(task)
+    return _downloaded(task, split)
+
+
+def require(task: GlueTask, split: str) -> None:
+    """Whether `read_hub` has where to read from, without reading: a cache that looks right, or the hub's answer.
+
+    Raises:
+        OfflineError: in no cache, and the hub cannot be reached.
+    """
+    folder = _snapshot_folder(task)
+    if not (_datasets_cache() / task.name).is_dir() and not (folder and saved.find(task, split, folder)):
+        _require_hub(task)
+
+
+def _require_hub(task: GlueTask) -> None:
     if _offline() or not hub_reachable():
         raise hub_unreachable(what(task))
-    return _downloaded(task, split)
 
 
 def what(task: GlueTask) -> str:
@@ -84,14 +99,12 @@ def _prepared(task: GlueTask, split: str) -> Examples | None:
 def _downloaded(task: GlueTask, split: str) -> Examples:
     import datasets
     from datasets.exceptions import FileNotFoundDatasetsError
-    from huggingface_hub.errors import HfHubHTTPError
 
-    lost: tuple[type[BaseException], ...] = (OSError, *HfHubHTTPError.__bases__)  # the HTTP client's, whichever it is
     try:
         loaded = datasets.load_dataset(REPO, task.name, split=split)
     except FileNotFoundDatasetsError as error:
         raise DataError(f"the hub does not have GLUE task {task.name} under {REPO}: {error}") from error
-    except lost as error:
+    except client_errors() as error:
         raise hub_unreachable(what(task)) from error
     except ValueError as error:
         if "find cache" in str(error):  # lost too: `datasets` fell back to its cache, which holds other tasks only

@@ -4,15 +4,14 @@ import logging
 from pathlib import Path
 
 from lora_repro.config import DataConfig
-from lora_repro.errors import ConfigError, DataError, OfflineError, hub_unreachable
+from lora_repro.errors import ConfigError, DataError
 from lora_repro.tasks import dart, e2e, webnlg
 from lora_repro.tasks.data_to_text import SPLITS, DataToTextExamples, DataToTextTask
-from lora_repro.tasks.local import NotHere
-from lora_repro.tasks.text_hub import read_hub, what
+from lora_repro.tasks.sources import NotHere, data_folder, read_first, require_first
+from lora_repro.tasks.text_hub import read_hub, require, what
 
 log = logging.getLogger(__name__)
 
-SOURCES = ("local", "hub")
 READERS = {"e2e": e2e, "webnlg": webnlg, "dart": dart}
 FOLDERS = {
     "e2e": ("e2e", "e2e-dataset"),
@@ -25,10 +24,7 @@ FOLDERS = {
 def load_text_split(
     task: DataToTextTask, split: str, data: DataConfig, *, pairs: int | None = None, inputs: int | None = None
 ) -> DataToTextExamples:
-    """Read one split from the sources that ``data.sources`` names, in its order.
-
-    A source that does not have the task is passed over; one that has it, but damaged or without the split, is an
-    error: nothing is silently replaced.
+    """Read one split from the sources that ``data.sources`` names, in its order (see `read_first`).
 
     Args:
         split: ``"train"``, ``"validation"`` or ``"test"``.
@@ -42,14 +38,30 @@ def load_text_split(
     """
     if split not in SPLITS:
         raise ConfigError(f"task {task.name} has no split {split!r}; it has {', '.join(SPLITS)}")
-    unknown = [source for source in data.sources if source not in SOURCES]
-    if unknown or not data.sources:
-        raise ConfigError(f"data.sources={list(data.sources)}: valid are {', '.join(SOURCES)}, at least one of them")
-    examples = _first(task, split, data)
+    readers = {
+        "local": lambda: READERS[task.name].read(find_local(task, split, data_folder(data, task.name))),
+        "hub": lambda: read_hub(task, split),
+    }
+    examples = read_first(readers, data, what(task))
     official = task.pairs[SPLITS.index(split)]
     if len(examples) != official:  # scores on another split cannot stand beside the paper's
         log.warning("%s %s has %d texts here; the official split has %d", task.name, split, len(examples), official)
     return examples.first_pairs(pairs).first_inputs(inputs)
+
+
+def require_text_splits(task: DataToTextTask, data: DataConfig) -> None:
+    """Whether `load_text_split` has where to read every split of `task` from, without reading.
+
+    Raises:
+        DataError: the local folder does not exist, or lacks task or split.
+        OfflineError: the hub is the last resort and cannot be reached.
+    """
+    for split in SPLITS:
+        finders = {
+            "local": lambda split=split: find_local(task, split, data_folder(data, task.name)),
+            "hub": lambda split=split: require(task, split),
+        }
+        require_first(finders, data, what(task))
 
 
 def find_local(task: DataToTextTask, split: str, root: Path) -> Path:
@@ -78,25 +90,3 @@ def find_local(task: DataToTextTask, split: str, root: Path) -> Path:
             return path
     there = ", ".join(sorted(entry.name for entry in root.iterdir() if entry.is_dir())) or "none"
     raise NotHere(f"data.dir={root} has no folder {task.folder} for task {task.name}; folders there: {there}")
-
-
-def _first(task: DataToTextTask, split: str, data: DataConfig) -> DataToTextExamples:
-    passed: list[NotHere | OfflineError] = []
-    for source in data.sources:
-        try:
-            return _read(source, task, split, data)
-        except (NotHere, OfflineError) as error:
-            log.info("%s", error)
-            passed.append(error)
-    if len(passed) > 1 and any(isinstance(error, OfflineError) for error in passed):
-        reasons = "; ".join(str(error) for error in passed if isinstance(error, NotHere))
-        raise hub_unreachable(f"{what(task)} ({reasons})")
-    raise passed[0]
-
-
-def _read(source: str, task: DataToTextTask, split: str, data: DataConfig) -> DataToTextExamples:
-    if source == "hub":
-        return read_hub(task, split)
-    if not data.dir:
-        raise NotHere(f"data.dir is not set, so task {task.name} cannot be read from a local folder")
-    return READERS[task.name].read(find_local(task, split, Path(data.dir)))

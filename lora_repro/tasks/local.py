@@ -1,17 +1,17 @@
 """GLUE from the folder that ``data.dir`` names: finds the task's folder and which layout its files have."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lora_repro.errors import DataError
 from lora_repro.tasks import jsonlines, official, saved
 from lora_repro.tasks.examples import Examples
 from lora_repro.tasks.glue import GlueTask
+from lora_repro.tasks.sources import NotHere
 
 _GLUE_FOLDERS = ("glue", "GLUE", "glue_data")  # what the official zip and the scripts that fetch it call theirs
 
-
-class NotHere(DataError):
-    """This source has nothing of the task; the next one may have it."""
+Reader = Callable[[GlueTask, str, Path], Examples]
 
 
 def read_local(task: GlueTask, split: str, root: Path) -> Examples:
@@ -26,11 +26,17 @@ def read_local(task: GlueTask, split: str, root: Path) -> Examples:
         NotHere: no folder of this task; the message lists those that are there.
         DataError: `root` does not exist, the task's folder lacks the split, or a file is damaged.
     """
+    read, path = find_local(task, split, root)
+    return read(task, split, path)
+
+
+def find_local(task: GlueTask, split: str, root: Path) -> tuple[Reader, Path]:
+    """The file or folder that `read_local` reads, and what reads it; raises what `read_local` does, but for damage."""
     folder = _task_folder(task, root)
-    for reader in (official, jsonlines, saved):
-        path = reader.find(task, split, folder)
+    for form in (official, jsonlines, saved):
+        path = form.find(task, split, folder)
         if path:
-            return reader.read(task, split, path)
+            return form.read, path
     stem = official.STEMS[split]
     there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
     raise DataError(

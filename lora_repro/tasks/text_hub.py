@@ -51,14 +51,29 @@ def read_hub(task: DataToTextTask, split: str) -> DataToTextExamples:
     """Read one split: from the hub's file cache, or else, where the hub can be reached, by a download into it.
 
     Raises:
-        OfflineError: not in the cache, and the hub cannot be reached (known within two seconds).
+        OfflineError: not in the cache, and the hub cannot be reached (known within three seconds).
         DataError: the hub does not have the data set, or not in the expected form.
     """
     files = _cached(task, split)
-    if not files and not hub_reachable():
-        raise hub_unreachable(what(task))
-    files = files or _downloaded(task, split)
+    if not files:
+        _require_hub(task)
+        files = _downloaded(task, split)
     return READERS[task.name](_rows(files), f"{what(task)}, {split}")
+
+
+def require(task: DataToTextTask, split: str) -> None:
+    """Whether `read_hub` has where to read from, without reading: the hub's file cache, or the hub's answer.
+
+    Raises:
+        OfflineError: not in the cache, and the hub cannot be reached.
+    """
+    if not _cached(task, split):
+        _require_hub(task)
+
+
+def _require_hub(task: DataToTextTask) -> None:
+    if not hub_reachable():
+        raise hub_unreachable(what(task))
 
 
 def _cached(task: DataToTextTask, split: str) -> list[Path]:

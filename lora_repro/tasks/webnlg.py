@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lora_repro.errors import DataError
-from lora_repro.tasks.data_to_text import DataToTextExamples, Pair, collect_pairs
+from lora_repro.tasks.data_to_text import DataToTextExamples
 from lora_repro.tasks.jsonfile import member, read_json, typed
 from lora_repro.tasks.textfile import damaged, read_lines, shown
+from lora_repro.tasks.triples import Described, Triple, examples_of_triples
 
 STEMS = {"train": ("train",), "validation": ("dev", "valid", "validation"), "test": ("test",)}
 TEST_XML = "testdata_with_lex.xml"  # beside it lie the same inputs without texts, and the unseen ones once more
-
-Triple = tuple[str, str, str]
-"""Subject, property, object."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,7 @@ def read(path: Path) -> DataToTextExamples:
 
 
 def examples_of(entries: Iterable[Entry], source: str, name: str) -> DataToTextExamples:
-    """Examples as ``format_converting_webnlg.py`` makes them: ``subject : property : object`` joined by `` | ``, case
-    kept; of the texts those that the annotators found good. An entry without a good text is left out.
+    """Examples of the texts that the annotators found good, case kept (see `examples_of_triples`).
 
     Args:
         name: of the source, for messages.
@@ -59,16 +56,11 @@ def examples_of(entries: Iterable[Entry], source: str, name: str) -> DataToTextE
     Raises:
         DataError: no text is good.
     """
-    pairs: list[Pair] = []
-    contexts: list[str] = []
-    for entry in entries:
-        context = " | ".join(" : ".join(triple) for triple in entry.triples)
-        good = [text for comment, text in entry.texts if comment == "good"]
-        pairs += [Pair(context, text, entry.category) for text in good]
-        contexts += [context] if good else []
-    if not pairs:
-        raise DataError(f"{name}: expected texts with the comment 'good', found none")
-    return collect_pairs(pairs, source, contexts)
+    sets = (
+        Described(entry.triples, [text for comment, text in entry.texts if comment == "good"], entry.category)
+        for entry in entries
+    )
+    return examples_of_triples(sets, source, f"{name}: expected texts with the comment 'good', found none")
 
 
 def json_entries(path: Path) -> Iterator[Entry]:

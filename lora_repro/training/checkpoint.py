@@ -1,6 +1,7 @@
 """The resumable state of a run: written atomically, read without executing anything, two generations kept."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +35,25 @@ class Saver:
         return self.folder / "resume.previous.pt"
 
     def save(self, state: State) -> None:
-        """Write a state. Killed at any moment, at least one whole state is left."""
+        """Write a state. Killed at any moment, at least one whole state is left.
+
+        Raises:
+            CheckpointError: it cannot be written (a full disk); the earlier states are as they were.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / "resume.tmp"
-        with temporary.open("wb") as file:
-            torch.save({"identity": dict(self.identity), "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with temporary.open("wb") as file:
+                torch.save({"identity": dict(self.identity), "state": state}, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError) as error:  # torch wraps the disk's error in one of its own
+            temporary.unlink(missing_ok=True)  # half a state would only keep the disk full
+            free = shutil.disk_usage(self.folder).free / 2**20
+            raise CheckpointError(
+                f"the run's state cannot be written to {self.folder} ({free:.0f} MiB free there): "
+                f"{_cause(error)}; make room or set runs=FOLDER, then the same command goes on from the state before"
+            ) from error
         if self.current.exists():
             self.current.replace(self.previous)
         temporary.replace(self.current)
@@ -73,3 +86,9 @@ class Saver:
         """Forget the states: the run is done."""
         for path in (self.current, self.previous, self.folder / "resume.tmp"):
             path.unlink(missing_ok=True)
+
+
+def _cause(error: BaseException) -> str:
+    """The disk's own words, where torch's hide them."""
+    inner = error.__context__
+    return f"{error}, {inner}" if isinstance(error, RuntimeError) and isinstance(inner, OSError) else str(error)

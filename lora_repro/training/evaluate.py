@@ -23,7 +23,7 @@ class Evaluation:
     """One look at the development data."""
 
     metrics: dict[str, float]
-    headline: float
+    headline: float | None  # None: it takes texts that are not written yet
     loss: float
     collapsed: bool
 

@@ -1,7 +1,8 @@
 """The training loop: plain PyTorch, resumable at any step, equal to itself uninterrupted.
 
 One optimiser step = one whole batch: its examples are dealt out to processes and accumulation steps, every loss is a
-sum divided by the size of the whole batch, so one process, many processes and accumulation give the same update.
+sum divided by the terms of the whole batch (`Problem.terms`), so one process, many processes and accumulation give the
+same update.
 """
 
 import math
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -16,14 +18,13 @@ from lora_repro.config import RecipeConfig
 from lora_repro.errors import Interrupted
 from lora_repro.methods.apply import Adapted
 from lora_repro.records import Epoch
-from lora_repro.tasks.encode import Encoded
 from lora_repro.training import optimiser as adamw
 from lora_repro.training.batches import check_divisible, share, training_batches
 from lora_repro.training.checkpoint import Saver, State
 from lora_repro.training.distributed import World
 from lora_repro.training.evaluate import Evaluation
 from lora_repro.training.precision import compute
-from lora_repro.training.problem import Problem
+from lora_repro.training.problem import Data, Problem
 
 LOG_EVERY = 10  # optimiser steps between two points of the training curve
 
@@ -37,7 +38,7 @@ class Progress:
     step: int = 0  # optimiser steps done
     epoch: int = 1  # the current one
     batch: int = 0  # batches of the current epoch done
-    loss_sum: float = 0.0  # over the current epoch's examples
+    loss_sum: float = 0.0  # over the current epoch's terms
     tokens: int = 0  # real ones, whole run
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
@@ -46,8 +47,8 @@ class Progress:
 
     @property
     def best(self) -> Epoch:
-        """Highest headline metric; the earliest of equals."""
-        return max(self.epochs, key=lambda epoch: (epoch.headline, -epoch.epoch))
+        """Highest headline metric, or lowest loss where no epoch has one yet; the earliest of equals."""
+        return max(self.epochs, key=lambda e: (-e.eval_loss if e.headline is None else e.headline, -e.epoch))
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
 
 def train(
     adapted: Adapted,
-    problem: Problem,
-    data: Encoded,
+    problem: Problem[Data],
+    data: Data,
     recipe: RecipeConfig,
     hooks: Hooks,
     saver: Saver,
@@ -109,17 +110,18 @@ def train(
             while progress.batch < len(batches):
                 started = time.perf_counter()
                 batch = batches[progress.batch]
+                terms = problem.terms(data, batch)
                 loss = torch.zeros((), device=device)
                 for part in share(batch, world.rank, world.size, recipe.grad_accumulation):
                     tensors = {name: t.to(device, non_blocking=True) for name, t in problem.collate(data, part).items()}
                     with compute(precision, device):
-                        part_loss = problem.loss(model, tensors) / len(batch)
+                        part_loss = problem.loss(model, tensors) / terms
                     part_loss.backward()
                     loss += part_loss.detach()
                 world.sum_gradients(trainable)
                 if recipe.max_grad_norm > 0:
                     torch.nn.utils.clip_grad_norm_(trainable, recipe.max_grad_norm)
-                adamw.set_lr(optimiser, adamw.lr_factor(progress.step, steps, warmup_steps))
+                adamw.set_step(optimiser, progress.step, adamw.lr_factor(progress.step, steps, warmup_steps))
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
 
@@ -131,7 +133,7 @@ def train(
                     )
                 progress.step += 1
                 progress.batch += 1
-                progress.loss_sum += batch_loss * len(batch)
+                progress.loss_sum += batch_loss * terms
                 progress.tokens += int(lengths[batch].sum())
                 took = time.perf_counter() - started
                 progress.train_seconds += took
@@ -152,7 +154,7 @@ def train(
                     if level == STOP:
                         raise Interrupted(f"stopped at step {progress.step} of {steps}; the same command goes on")
 
-            _finish_epoch(progress, hooks, len(data), world)
+            _finish_epoch(progress, hooks, problem.terms(data, np.arange(len(data))), world)
             _save(saver, progress, adapted, optimiser, world)
             last_save = time.monotonic()
             if world.agree(STOP if hooks.stop_requested() else 0) == STOP and progress.epoch <= recipe.epochs:
@@ -162,7 +164,7 @@ def train(
     return progress
 
 
-def _finish_epoch(progress: Progress, hooks: Hooks, examples: int, world: World) -> None:
+def _finish_epoch(progress: Progress, hooks: Hooks, terms: int, world: World) -> None:
     """Evaluate, keep the adapter, and move on to the next epoch."""
     started = time.perf_counter()
     result = hooks.evaluate()
@@ -171,7 +173,7 @@ def _finish_epoch(progress: Progress, hooks: Hooks, examples: int, world: World)
     epoch = Epoch(
         epoch=progress.epoch,
         step=progress.step,
-        train_loss=progress.loss_sum / examples,
+        train_loss=progress.loss_sum / terms,
         eval_loss=result.loss,
         metrics=result.metrics,
         headline=result.headline,

@@ -31,7 +31,8 @@ def build(
     official NLU code. PyTorch's AdamW differs from the one used there (Transformers 4.4) in where eps enters, which
     is below rounding at eps = 1e-8, and decays before the step instead of after it, an O(lr^2) difference.
 
-    Every group keeps its peak learning rate in ``group["peak_lr"]``; `set_lr` scales it.
+    Every group keeps its peak learning rate in ``group["peak_lr"]``, and its eps in ``group["uncorrected_eps"]`` where
+    ``recipe.adam_eps_uncorrected`` asks for it; `set_step` goes by them.
     """
     parameters = dict(model.named_parameters())
     undecayed = _norm_parameters(model)
@@ -44,15 +45,24 @@ def build(
                 groups.append(
                     {"params": [parameters[n] for n in members], "lr": lr, "peak_lr": lr, "weight_decay": decay}
                 )
+    if recipe.adam_eps_uncorrected:
+        groups = [{**group, "uncorrected_eps": recipe.adam_eps} for group in groups]
     return torch.optim.AdamW(
         groups, lr=recipe.lr, betas=(recipe.adam_beta1, recipe.adam_beta2), eps=recipe.adam_eps, fused=True
     )
 
 
-def set_lr(optimiser: torch.optim.Optimizer, factor: float) -> None:
-    """Put every group's learning rate at `factor` of its peak."""
+def set_step(optimiser: torch.optim.Optimizer, step: int, factor: float) -> None:
+    """Put every group's learning rate at `factor` of its peak for optimiser step `step` (from 0).
+
+    The official GPT-2 code divides by sqrt(v) + eps and corrects v's bias in the step size; PyTorch divides by
+    sqrt(v / (1 - beta2^t)) + eps. They are the same update when PyTorch's eps is eps / sqrt(1 - beta2^t): early on,
+    where eps = 1e-6 counts most, some 30 times as much.
+    """
     for group in optimiser.param_groups:
         group["lr"] = group["peak_lr"] * factor
+        if "uncorrected_eps" in group:
+            group["eps"] = group["uncorrected_eps"] / math.sqrt(1 - group["betas"][1] ** (step + 1))
 
 
 def _norm_parameters(model: nn.Module) -> set[str]:

@@ -1,8 +1,8 @@
 """What the loop must know of a task, and GLUE's form of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,17 +16,23 @@ Tensors = dict[str, torch.Tensor]
 Scores = Callable[[np.ndarray, np.ndarray], dict[str, float]]  # (predictions, labels) -> metrics
 
 
-class Problem(Protocol):
+Data = TypeVar("Data", bound=Sized, contravariant=True)
+
+
+class Problem(Protocol[Data]):
     """Batches and their loss."""
 
-    def lengths(self, data: Encoded) -> np.ndarray:
+    def lengths(self, data: Data) -> np.ndarray:
         """(n,) tokens of each example, for batching."""
 
-    def collate(self, data: Encoded, batch: Indices) -> Tensors:
+    def terms(self, data: Data, batch: Indices) -> int:
+        """Losses that a batch adds up: its examples, or the tokens that count. The mean over them is minimised."""
+
+    def collate(self, data: Data, batch: Indices) -> Tensors:
         """The tensors of a batch."""
 
     def loss(self, model: nn.Module, tensors: Tensors) -> torch.Tensor:
-        """The examples' losses added up, a fp32 scalar; the loop divides by the size of the whole batch."""
+        """The losses added up, a fp32 scalar; the loop divides by the terms of the whole batch."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,10 @@ class SequenceClassification:
     def lengths(self, data: Encoded) -> np.ndarray:
         """(n,) tokens of each example."""
         return data.lengths()
+
+    def terms(self, data: Encoded, batch: Indices) -> int:
+        """One loss per example."""
+        return len(batch)
 
     def collate(self, data: Encoded, batch: Indices) -> Tensors:
         """input_ids, attention_mask, labels and, where the backbone has them, token_type_ids; padded on the right."""

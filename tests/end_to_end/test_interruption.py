@@ -2,9 +2,8 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,23 +13,22 @@ from lora_repro import records
 from lora_repro.compose import compose_run
 from lora_repro.records import Record
 from lora_repro.run import run, run_folder
-from tests.end_to_end.conftest import environment, overrides
+from tests.end_to_end.conftest import overrides
+from tests.end_to_end.launcher import Launcher, Started, launching
 
 SHORT = ("recipe.epochs=3", "save_every_minutes=0")  # a checkpoint after every step
 
 
-def start(arguments: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "lora_repro.cli", "run", *arguments],
-        env=environment(),
-        stderr=subprocess.PIPE,
-    )
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Launcher]:
+    with launching() as made:
+        yield made
 
 
-def wait_for(path: Path, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+def wait_for(path: Path, process: Started, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not path.exists():
-        assert process.poll() is None, (process.stderr.read() if process.stderr else b"").decode()
+        assert process.poll() is None, process.errors()
         assert time.monotonic() < deadline, f"{path} did not appear"
         time.sleep(0.005)
 
@@ -55,13 +53,13 @@ def undisturbed(tiny_bert: Path, toy_rte: Path, tmp_path_factory: pytest.TempPat
 
 
 def test_kill_9_in_mid_epoch_costs_nothing_but_time(
-    undisturbed: tuple[Record, Path], tiny_bert: Path, toy_rte: Path, tmp_path: Path
+    launcher: Launcher, undisturbed: tuple[Record, Path], tiny_bert: Path, toy_rte: Path, tmp_path: Path
 ) -> None:
     arguments = overrides(tiny_bert, toy_rte, tmp_path, *SHORT)
     config = compose_run(arguments)
     kills = 0
     for _ in range(3):  # each time somewhere else: as soon as the state of this attempt is there
-        process = start(arguments)
+        process = launcher.start("run", *arguments)
         folder = run_folder(config)
         newest = folder / "resume.pt"
         before = newest.stat().st_mtime_ns if newest.exists() else 0
@@ -74,8 +72,8 @@ def test_kill_9_in_mid_epoch_costs_nothing_but_time(
         process.wait()
     assert kills == 3
     assert not records.record_path(config).exists()
-    finished = start(arguments)
-    assert finished.wait() == 0, finished.stderr.read().decode() if finished.stderr else ""
+    finished = launcher.start("run", *arguments)
+    assert finished.wait() == 0, finished.errors()
 
     reference, reference_folder = undisturbed
     record = records.load(records.record_path(config))
@@ -87,55 +85,57 @@ def test_kill_9_in_mid_epoch_costs_nothing_but_time(
 
 
 def test_sigterm_saves_says_so_and_goes_on(
-    undisturbed: tuple[Record, Path], tiny_bert: Path, toy_rte: Path, tmp_path: Path
+    launcher: Launcher, undisturbed: tuple[Record, Path], tiny_bert: Path, toy_rte: Path, tmp_path: Path
 ) -> None:
     arguments = overrides(tiny_bert, toy_rte, tmp_path, *SHORT, "save_every_minutes=60", "recipe.epochs=300")
     config = compose_run(arguments)
-    process = start(arguments)
+    process = launcher.start("run", *arguments)
     wait_for(run_folder(config) / "last.safetensors", process)  # it is training
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"the same command goes on" in errors
-    assert b"Traceback" not in errors
+    assert process.wait() == 130
+    errors = process.errors()
+    assert "the same command goes on" in errors
+    assert "Traceback" not in errors
     assert (run_folder(config) / "resume.pt").exists()
 
 
 def test_a_damaged_state_is_passed_over_for_the_one_before(
-    undisturbed: tuple[Record, Path], tiny_bert: Path, toy_rte: Path, tmp_path: Path
+    launcher: Launcher, undisturbed: tuple[Record, Path], tiny_bert: Path, toy_rte: Path, tmp_path: Path
 ) -> None:
     arguments = overrides(tiny_bert, toy_rte, tmp_path, *SHORT)
     config = compose_run(arguments)
-    process = start(arguments)
+    process = launcher.start("run", *arguments)
     wait_for(run_folder(config) / "resume.previous.pt", process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     (run_folder(config) / "resume.pt").write_bytes(b"half a checkpoint")
-    finished = start(arguments)
+    finished = launcher.start("run", *arguments)
     assert finished.wait() == 0
     assert science_of(records.load(records.record_path(config))) == science_of(undisturbed[0])
 
 
-def test_a_second_process_says_who_is_on_the_run_and_leaves(tiny_bert: Path, toy_rte: Path, tmp_path: Path) -> None:
+def test_a_second_process_says_who_is_on_the_run_and_leaves(
+    launcher: Launcher, tiny_bert: Path, toy_rte: Path, tmp_path: Path
+) -> None:
     arguments = overrides(tiny_bert, toy_rte, tmp_path, *SHORT, "recipe.epochs=300")
     config = compose_run(arguments)
-    first = start(arguments)
+    first = launcher.start("run", *arguments)
     try:
         wait_for(run_folder(config) / "resume.pt", first)
-        second = start(arguments)
-        _, errors = second.communicate(timeout=60)
-        assert second.returncode == 3
-        assert f"is held by process {first.pid} on ".encode() in errors
-        assert b"Traceback" not in errors
+        second = launcher.start("run", *arguments)
+        assert second.wait() == 3
+        errors = second.errors()
+        assert f"is held by process {first.pid} on " in errors
+        assert "Traceback" not in errors
     finally:
         first.kill()
         first.wait()
 
 
-def test_a_state_of_other_data_is_refused(tiny_bert: Path, toy_rte: Path, tmp_path: Path) -> None:
+def test_a_state_of_other_data_is_refused(launcher: Launcher, tiny_bert: Path, toy_rte: Path, tmp_path: Path) -> None:
     arguments = overrides(tiny_bert, toy_rte, tmp_path, *SHORT)
     config = compose_run(arguments)
-    process = start(arguments)
+    process = launcher.start("run", *arguments)
     wait_for(run_folder(config) / "resume.pt", process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -143,8 +143,8 @@ def test_a_state_of_other_data_is_refused(tiny_bert: Path, toy_rte: Path, tmp_pa
     other.mkdir(parents=True)
     for name in ("train.tsv", "dev.tsv"):
         (other / name).write_text((toy_rte / "RTE" / name).read_text().replace("cat", "dog"))
-    again = start(overrides(tiny_bert, other.parent, tmp_path, *SHORT))
-    _, errors = again.communicate(timeout=60)
-    assert again.returncode == 2
-    assert b"was written with data" in errors
-    assert b"or delete the folder to start again" in errors
+    again = launcher.start("run", *overrides(tiny_bert, other.parent, tmp_path, *SHORT))
+    assert again.wait() == 2
+    errors = again.errors()
+    assert "was written with data" in errors
+    assert "or delete the folder to start again" in errors

@@ -13,6 +13,7 @@ from lora_repro.methods.apply import Adapted, adapt
 from lora_repro.methods.merging import merge
 from lora_repro.models.architectures import ARCHITECTURES
 from lora_repro.models.dims import Dims
+from lora_repro.training.precision import compute, prepare
 from tests.tiny_backbones import DECODERS, ENCODERS, batch, every_method, lora, tiny
 
 PAIRS = [
@@ -161,23 +162,31 @@ def test_trainable_state_refusals() -> None:
         adapted.trainable_state()
 
 
-@pytest.mark.parametrize("name", DECODERS)
-def test_generation_with_a_cache_agrees_with_generation_without(name: str) -> None:
-    adapted = adapt(tiny(name), lora(r=2), seed=0)
+def moved(adapted: Adapted) -> Adapted:
+    """All that trains away from its start, so that it takes part."""
+    stream = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in adapted.method_names:
-            adapted.model.get_parameter(parameter).normal_()
+        for name in adapted.method_names:
+            parameter = adapted.model.get_parameter(name)
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=stream))
+    return adapted
+
+
+@pytest.mark.parametrize(("name", "config"), [pair for pair in PAIRS if pair[0] in DECODERS], ids=name_of)
+def test_beam_search_with_a_cache_agrees_with_beam_search_without(name: str, config: MethodConfig) -> None:
+    adapted = moved(adapt(tiny(name), config, seed=0))
     prompt = batch(examples=2, tokens=4, seed=3)["input_ids"]
     options = {"max_new_tokens": 6, "num_beams": 3, "do_sample": False, "pad_token_id": 1}
     outputs = [adapted.model.generate(prompt, use_cache=cache, **options) for cache in (True, False)]
     assert torch.equal(*outputs)
+    assert not torch.allclose(adapted.model(prompt).logits, tiny(name).model(prompt).logits, atol=1e-2)
 
 
-@pytest.mark.parametrize("name", ["roberta", "gpt2"])
-def test_gradient_checkpointing_gives_the_same_gradients(name: str) -> None:
+@pytest.mark.parametrize(("name", "config"), [pair for pair in PAIRS if pair[0] in ("roberta", "gpt2")], ids=name_of)
+def test_gradient_checkpointing_gives_the_same_gradients(name: str, config: MethodConfig) -> None:
     gradients = []
     for checkpointing in (False, True):
-        adapted = adapt(tiny(name), lora(), seed=0)
+        adapted = moved(adapt(tiny(name), config, seed=0))
         if checkpointing:
             adapted.model.gradient_checkpointing_enable({"use_reentrant": False})
         adapted.model.train()
@@ -187,3 +196,18 @@ def test_gradient_checkpointing_gives_the_same_gradients(name: str) -> None:
         loss_of(adapted).backward()
         gradients.append({n: adapted.model.get_parameter(n).grad for n in adapted.names})
     assert all(torch.allclose(gradients[0][n], gradients[1][n], atol=1e-6) for n in gradients[0])
+
+
+@pytest.mark.parametrize(("name", "config"), [pair for pair in PAIRS if pair[0] in ("roberta", "gpt2")], ids=name_of)
+def test_bf16_computes_in_bf16_and_trains_in_fp32(name: str, config: MethodConfig) -> None:
+    adapted = moved(adapt(tiny(name), config, seed=0))
+    full = adapted.model(**batch()).logits
+    prepare(adapted.model, "bf16")
+    with compute("bf16", torch.device("cpu")):
+        logits, loss = adapted.model(**batch()).logits, loss_of(adapted)
+    assert logits.dtype == torch.bfloat16
+    assert (logits.float() - full).abs().max() < 0.15 * full.abs().max()
+    loss.backward()
+    for own in map(adapted.model.get_parameter, adapted.names):
+        assert own.dtype == own.grad.dtype == torch.float32
+        assert own.grad.isfinite().all()

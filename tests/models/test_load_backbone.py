@@ -1,9 +1,8 @@
 """Loading: from a folder and the hub's cache; heads, fingerprints, refusals; nothing shared between two calls."""
 
+import hashlib
 import json
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import torch
 from lora_repro import hub
 from lora_repro.config import ModelConfig
 from lora_repro.errors import BackboneError, ConfigError, OfflineError
+from lora_repro.models.architectures import architecture
 from lora_repro.models.load import build_meta, load_backbone, load_tokenizer
-from lora_repro.models.locate import fingerprint, missing_files
+from lora_repro.models.locate import fingerprint, locate, missing_files
 from lora_repro.models.sites import head_parameter_names
 from tests.tiny_backbones import DECODERS, ENCODERS, batch, tiny, tiny_config, tiny_folder
 
@@ -221,6 +221,45 @@ def test_encoder_and_decoder_are_not_mixed_up(tmp_path: Path) -> None:
         load_backbone(tiny_config("bert"), 2, problem="generation")
 
 
+def test_dropout_of_everything_below_the_head(tmp_path: Path) -> None:
+    for name in (*ENCODERS, *DECODERS):
+        config = tiny_folder(name, tmp_path / name)
+        problem = "generation" if name in DECODERS else "classification"
+        model = load_backbone(config, 2, problem=problem, dropout=0.0).model.train()
+        rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
+        rates |= {getattr(model.config, setting) for setting in architecture(name).dropouts}
+        assert rates <= {0.0}, name
+        if name == "gpt2":
+            own = load_backbone(config, 2, problem=problem).model
+            assert {module.p for module in own.modules() if isinstance(module, torch.nn.Dropout)} == {0.1}
+
+
+def test_a_gguf_file_is_found_by_its_name_or_alone_in_a_folder(tmp_path: Path) -> None:
+    file = tmp_path / "tiny-Q4_1.gguf"
+    file.write_bytes(b"GGUF")
+    config = ModelConfig(name="tiny", architecture="llama", path=str(file))
+    assert locate(config) == file
+    config.path = str(tmp_path)
+    assert locate(config) == file
+    assert fingerprint(file) == hashlib.sha256(b"GGUF").hexdigest()[:16]
+    (tmp_path / "tiny-Q8_0.gguf").write_bytes(b"GGUF")
+    with pytest.raises(BackboneError, match=r"several GGUF files \(tiny-Q4_1.gguf, tiny-Q8_0.gguf\); name one"):
+        locate(config)
+
+
+def test_real_smollm2_from_gguf(shared: Path) -> None:
+    """Transformers' own loader unpacks it: a plain model of plain matrices comes out."""
+    pytest.importorskip("gguf")
+    config = ModelConfig(name="smollm2-135m", architecture="llama", path=str(shared / "models" / "smollm2-135m"))
+    loaded = load_backbone(config, 0, problem="generation")
+    assert sum(parameter.numel() for parameter in loaded.model.parameters()) == 134_515_008
+    assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.float32}
+    prompt = torch.tensor([loaded.tokenizer("The capital of France is")["input_ids"]])
+    with torch.inference_mode():
+        word = loaded.model(prompt).logits[0, -1].argmax()
+    assert loaded.tokenizer.decode([int(word)]) == " Paris"
+
+
 def test_neither_path_nor_hub_id() -> None:
     with pytest.raises(BackboneError, match=r"tiny-bert is not on the hub; set model.path"):
         load_backbone(tiny_config("bert"), 2)
@@ -269,15 +308,11 @@ def test_meta_needs_dims() -> None:
         build_meta(ModelConfig(name="bare", architecture="bert"), 2)
 
 
-def test_nothing_is_printed_while_loading(tmp_path: Path) -> None:
+def test_nothing_is_printed_while_loading(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = tiny_folder("roberta", tmp_path)
-    program = (
-        "from lora_repro.config import ModelConfig\n"
-        "from lora_repro.models.load import load_backbone\n"
-        f"load_backbone(ModelConfig(name='t', architecture='roberta', path={config.path!r}), 2)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("", "")
+    capfd.readouterr()  # writing the folder may print
+    load_backbone(ModelConfig(name="t", architecture="roberta", path=config.path), 2)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_real_minilm(shared: Path) -> None:

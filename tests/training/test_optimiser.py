@@ -63,9 +63,9 @@ def test_warm_up_is_given_in_steps_or_as_a_ratio_rounded_up() -> None:
     assert adamw.warmup(recipe(warmup_steps=500), 101) == 500
 
 
-def test_set_lr_scales_every_group_from_its_own_peak() -> None:
+def test_set_step_scales_every_group_from_its_own_peak() -> None:
     model = Model()
     built = adamw.build(model, ("dense.weight",), ("classifier.weight",), recipe(head_lr=4e-3))
-    adamw.set_lr(built, 0.5)
-    adamw.set_lr(built, 0.25)
+    adamw.set_step(built, 0, 0.5)
+    adamw.set_step(built, 1, 0.25)
     assert [g["lr"] for g in built.param_groups] == [0.25e-3, 1e-3]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lora_repro.config import LoRAConfig, ModelConfig
+from lora_repro.config import LoRAConfig, MethodConfig, ModelConfig
 from lora_repro.errors import BackboneError, CheckpointError, ConfigError
 from lora_repro.methods.apply import adapt
 from lora_repro.methods.exchange.pairs import shortened, times
@@ -74,18 +74,21 @@ def task_of_head(
     return asked, task_entry.labels, outputs
 
 
-def refuse_unfit(method: LoRAConfig, state: Mapping[str, Tensor], model: ModelConfig, outputs: int, what: str) -> None:
+def refuse_unfit(
+    method: MethodConfig, state: Mapping[str, Tensor], model: ModelConfig, outputs: int, what: str
+) -> None:
     """CheckpointError when names or shapes of `state` are not exactly what `method` trains on `model` (with dims)."""
     arch = architecture(model.architecture)
     skeleton = build_meta(model, outputs)
     blocks = len(block_names(skeleton, arch))
     adapted = adapt(Backbone(skeleton, None, arch, model, ""), method, seed=0)
+    named = f"LoRA on {' '.join(method.targets)}" if isinstance(method, LoRAConfig) else method.name
     missing, unexpected = sorted(set(adapted.names) - set(state)), sorted(set(state) - set(adapted.names))
     for problem, names in (("lacks", missing), ("has unexpected", unexpected)):
         if names:
             raise CheckpointError(
-                f"{what} {problem} {shortened(names)}; it holds {len(state)} tensors, LoRA on "
-                f"{' '.join(method.targets)} of {model.name} ({blocks} blocks) needs {len(adapted.names)}; "
+                f"{what} {problem} {shortened(names)}; it holds {len(state)} tensors, "
+                f"{named} of {model.name} ({blocks} blocks) needs {len(adapted.names)}; "
                 "choose the --model that it was trained on"
             )
     for name in adapted.names:

@@ -193,7 +193,10 @@ def _taken_apart(layers: dict[int, Pair], module: str, arch: Architecture, what:
 
 def _refuse_other_methods(config: Mapping[str, Any], what: str) -> None:
     if config.get("peft_type") != "LORA":
-        raise CheckpointError(f"{what} is of PEFT's type {config.get('peft_type')}, only LORA can be imported")
+        raise CheckpointError(
+            f"{what} is of PEFT's type {config.get('peft_type')}, only LORA, PREFIX_TUNING and PROMPT_TUNING can be "
+            "imported"
+        )
     extra = sorted(key for key, value in config.items() if value and key not in _UNDERSTOOD | _HARMLESS)
     if extra:
         key = extra[0]

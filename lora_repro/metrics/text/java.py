@@ -4,12 +4,14 @@ Both jars come with the package pycocoevalcap; they are the official E2E scorer'
 are not used: they write into site-packages and leave METEOR's process behind.
 """
 
+import atexit
 import hashlib
 import importlib.util
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -29,6 +31,16 @@ def missing() -> str | None:
     if shutil.which("java") is None:
         return "java not found"
     return None if _package() else "pycocoevalcap not found"
+
+
+@cache
+def shared() -> "JavaText | None":
+    """This process's `JavaText`, ended with the process: runs of a study share one. None where `missing` says why."""
+    if missing():
+        return None
+    opened = JavaText()
+    atexit.register(opened.close)
+    return opened
 
 
 class JavaText:

@@ -39,7 +39,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         check_texts(outputs, references.texts, allow_empty=arguments.allow_empty)
     except DataError as error:
-        raise DataError(f"{arguments.outputs} against {arguments.references}: {error}") from None
+        where = _first_alone(arguments.outputs, len(outputs), len(references.texts))
+        raise DataError(f"{arguments.outputs} against {arguments.references}: {error}{where}") from None
     metrics = tuple(arguments.metrics.split(",")) if arguments.metrics else METRICS[task.protocol]
     scores = score_outputs(task, outputs, references, metrics, arguments.nist, allow_empty=arguments.allow_empty)
     if arguments.json:
@@ -84,6 +85,13 @@ def table(scores: dict[str, TextScores], sizes: dict[str, int]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(map(str.rjust, line, widths)) for line in lines]
     return "\n".join([*text, *sorted(reasons)])
+
+
+def _first_alone(path: Path, outputs: int, inputs: int) -> str:
+    """For the message: the line where outputs and references of different number part."""
+    if outputs < inputs:
+        return f"; line {outputs} of {path.name} is its last"
+    return f"; line {inputs + 1} of {path.name} is the first without references" if outputs > inputs else ""
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -43,7 +43,7 @@ def file_of(adapted: Adapted) -> AdapterFile:
 
 def saved(model: ModelConfig, config: MethodConfig, path: Path) -> Adapted:
     """Adapt the backbone in the folder of `model` and write the adapter to `path`."""
-    decoder = model.architecture == "gpt2"
+    decoder = model.architecture in ("gpt2", "llama")
     backbone = load_backbone(model, 3, problem="generation" if decoder else "classification")
     adapted = move(adapt(backbone, config, seed=0))
     save_adapter(path, adapted, meta_of(adapted))

@@ -116,8 +116,8 @@ def test_empty_outputs_need_leave(tmp_path, capsys):
     ("references", "message"),
     [
         ("a\n\n\nb\n", r"r\.txt, line 3: expected a reference, found an empty line: input 2 would have no references"),
-        ("a\nb\n\nc\n\nd\n", r"o\.txt against .*r\.txt: 2 outputs, but references for 3 inputs"),
-        ("a\n\n", r"2 outputs, but references for 1 inputs"),
+        ("a\nb\n\nc\n\nd\n", r"o\.txt against .*r\.txt: 2 outputs, but references for 3 inputs.*; line 2 of o\.txt"),
+        ("a\n\n", r"2 outputs, but references for 1 inputs.*; line 2 of o\.txt is the first without references"),
     ],
 )
 def test_groups_that_do_not_match_are_refused(tmp_path, references, message):

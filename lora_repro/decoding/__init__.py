@@ -1,0 +1,1 @@
+"""Decoding: texts written by a trained decoder, as the official ``gpt2_beam.py`` writes them."""

@@ -1,0 +1,1 @@
+"""How the embedded backbones were made: text -> vocabulary -> blocks -> masked or causal language modelling."""

@@ -1,0 +1,120 @@
+"""The two backbones and what they are trained to predict."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lora_repro.pretraining.blocks import IGNORED, mask
+from lora_repro.pretraining.vocabulary import SPECIAL, Kind
+
+EVALUATION_SHARE = 0.15  # of the tokens masked when the held-out text is measured: BERT's
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of a backbone."""
+
+    layers: int = 6
+    width: int = 256
+    heads: int = 4
+    inner: int = 1024  # of the MLP
+    vocabulary: int = 8192
+    length: int = 256  # positions
+
+
+def build(kind: Kind, shape: Shape, seed: int) -> Any:
+    """Transformers' own class, freshly initialised, with the dropout rates of the published backbones."""
+    from transformers import GPT2Config, GPT2LMHeadModel, RobertaConfig, RobertaForMaskedLM
+
+    torch.manual_seed(seed)
+    if kind == "gpt2":
+        end = 0
+        return GPT2LMHeadModel(
+            GPT2Config(
+                vocab_size=shape.vocabulary, n_positions=shape.length, n_embd=shape.width, n_layer=shape.layers,
+                n_head=shape.heads, n_inner=shape.inner, bos_token_id=end, eos_token_id=end,
+            )
+        )  # fmt: skip
+    return RobertaForMaskedLM(
+        RobertaConfig(
+            vocab_size=shape.vocabulary, max_position_embeddings=shape.length + 2, type_vocab_size=1,
+            hidden_size=shape.width, num_hidden_layers=shape.layers, num_attention_heads=shape.heads,
+            intermediate_size=shape.inner, layer_norm_eps=1e-5, bos_token_id=0, pad_token_id=1, eos_token_id=2,
+        )
+    )  # fmt: skip
+
+
+def start_positions_as_sinusoids(model: nn.Module) -> None:
+    """Give the learnt position embeddings Vaswani et al.'s (2017) sinusoids, at the size of the other embeddings.
+
+    From random positions a model must learn for each pair of them that they are neighbours; from sinusoids one linear
+    map does for all, so that a short training is not spent on it.
+    """
+    positions = next(p for name, p in model.named_parameters() if "position_embeddings" in name or ".wpe" in name)
+    count, width = positions.shape
+    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)  # (width / 2,)
+    angles = torch.arange(count)[:, None] * rates  # (count, width / 2)
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1)
+    with torch.no_grad():
+        positions.copy_(waves * (positions.std() / waves.std()))
+
+
+def without_dropout(model: nn.Module) -> nn.Module:
+    """Set every dropout to 0: each block is seen about once, there is nothing to overfit."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Masked (RoBERTa) or causal (GPT-2) language modelling."""
+
+    kind: Kind
+    mask_id: int  # not used by GPT-2
+    vocabulary: int
+    share: float  # of the tokens that are masked in training
+
+    def batch(self, ids: torch.Tensor, stream: torch.Generator, *, training: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the model reads (b, t), and the labels (b, t) at the positions that predict them."""
+        if self.kind == "roberta":
+            share = self.share if training else EVALUATION_SHARE
+            return mask(ids, share, self.mask_id, len(SPECIAL["roberta"]), self.vocabulary, stream)
+        after = torch.full_like(ids[:, :1], IGNORED)
+        return ids, torch.cat([ids[:, 1:], after], dim=1)
+
+    def joined(self, blocks: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Each block in `rows` and the one after it: (n, t) and (b,) -> (b, 2 t).
+
+        RoBERTa reads the two as it reads a pair of sentences: ``<s> A </s></s> B </s>``.
+        """
+        after = blocks[rows + 1].copy()
+        if self.kind == "roberta":
+            after[:, 0] = after[:, -1]
+        return np.concatenate([blocks[rows], after], axis=1)
+
+    def parted(self, blocks: np.ndarray, parts: int) -> np.ndarray:
+        """(b, t) -> (b parts, t / parts): short blocks, RoBERTa's in its special tokens."""
+        short = blocks.reshape(len(blocks) * parts, -1).copy()
+        if self.kind == "roberta":
+            short[:, 0], short[:, -1] = blocks[0, 0], blocks[0, -1]
+        return short
+
+    def logits(self, model: Any, read: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(m, vocabulary) at the m labelled positions only, and their labels (m,)."""
+        if self.kind == "gpt2":
+            hidden, head = model.transformer(read, use_cache=False).last_hidden_state, model.lm_head
+        else:
+            hidden, head = model.roberta(read).last_hidden_state, model.lm_head
+        wanted = labels != IGNORED  # (b, t)
+        return head(hidden[wanted]), labels[wanted]
+
+    def loss(self, model: Any, read: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of the labelled positions, in nats."""
+        logits, wanted = self.logits(model, read, labels)
+        return functional.cross_entropy(logits.float(), wanted)
