@@ -22,6 +22,7 @@ TRACKER ?= none
 SET ?=
 MODEL_DIMS ?= gpt2-medium
 LATENCY ?=
+FRONT_TABLE ?= glue_minilm-l6_mini
 
 # LAUNCHER=slurm: what is left empty is as conf/launcher/slurm.yaml says.
 LAUNCHER ?= local
@@ -36,7 +37,8 @@ SETUP ?=
 TABLES := table2 table3 table4 table5 table6 table13 table14 table15 table16 table18 figure2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart lint test params audit glue-roberta e2e-gpt2 webnlg-gpt2 dart-gpt2 $(TABLES) study plan status wandb-sync table1 analyses clean
+.PHONY: help setup quickstart lint test params audit glue-roberta e2e-gpt2 webnlg-gpt2 dart-gpt2 $(TABLES) study plan \
+	status wandb-sync tables figures claims report notebooks results table1 analyses clean
 
 help: ## list the targets and their variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -120,6 +122,23 @@ table1: setup ## latency of FT = merged LoRA, unmerged LoRA and adapters; MODEL_
 
 analyses: setup ## tables, figures and claims of section 7, latency and memory, from their records
 	@$(BIN)/lora-repro analyse show
+
+tables: setup ## every table from the records (RECORDS): the paper's with ours beside it, and those of small backbones
+	@$(BIN)/lora-repro tables --records "$(RECORDS)" --front-page README.md --show $(FRONT_TABLE)
+
+figures: setup ## every figure from the records, SVG and PNG
+	@$(BIN)/lora-repro figures --records "$(RECORDS)"
+
+claims: setup ## the paper's claims, decided on the records: results/claims/claims.md
+	@$(BIN)/lora-repro claims --records "$(RECORDS)"
+
+report: setup ## all of it in one HTML file: results/report/index.html
+	@$(BIN)/lora-repro report --records "$(RECORDS)"
+
+notebooks: setup ## execute notebooks/*.ipynb and keep their outputs
+	@$(BIN)/lora-repro notebooks notebooks
+
+results: tables figures claims report notebooks ## everything that is rendered from records
 
 clean: ## remove caches and build products; records, runs and .venv stay
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

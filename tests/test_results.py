@@ -10,7 +10,11 @@ import pytest
 from lora_repro import records
 from lora_repro.records import Record
 from lora_repro.report.audited import Audited
+from lora_repro.report.claims.page import as_csv, decide, markdown
+from lora_repro.report.figures.render import drawings
+from lora_repro.report.figures.style import Rendered
 from lora_repro.report.layout import Table
+from lora_repro.report.page.build import build
 from lora_repro.report.tables import AUDIT, BEGIN, END, all_tables
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +45,29 @@ def test_committed_tables_are_what_the_records_give(tables: dict[str, Table]) ->
     committed = {path.name: path.read_text() for path in (RESULTS / "tables").iterdir()}
     assert sorted(committed) == sorted({*expected, *OF_THE_AUDIT})
     assert [name for name, text in expected.items() if committed[name] != text] == []
+
+
+@pytest.fixture(scope="module")
+def figures(found: list[Record]) -> list[Rendered]:
+    return [drawing.render() for drawing in drawings(found)]
+
+
+def test_committed_figures_are_what_the_records_give(figures: list[Rendered]) -> None:
+    expected = {f"{figure.name}.{kind}": getattr(figure, kind) for figure in figures for kind in ("svg", "png")}
+    committed = {path.name: path.read_bytes() for path in (RESULTS / "figures").iterdir()}
+    assert sorted(committed) == sorted(expected)
+    assert [name for name, content in expected.items() if committed[name] != content] == []
+
+
+def test_committed_claims_and_report_are_what_the_records_give(
+    found: list[Record], tables: dict[str, Table], figures: list[Rendered]
+) -> None:
+    audited = Audited.read(RESULTS / "tables" / AUDIT)
+    decided = decide(found, audited)
+    assert (RESULTS / "claims" / "claims.md").read_text() == markdown(decided)
+    assert (RESULTS / "claims" / "claims.csv").read_text() == as_csv(decided)
+    page = build(found, [], tables, audited, figures, RESULTS / "tables" / AUDIT)
+    assert (RESULTS / "report" / "index.html").read_text() == page
 
 
 def test_every_record_is_of_a_clean_checkout_and_stands_in_its_place() -> None:

@@ -188,7 +188,10 @@ def _mark(grid: Grid, method: str, task: str) -> str:
     """`DIFFERS` where the paired test tells a method from LoRA on the same data."""
     if method == REFERENCE or REFERENCE not in grid.methods or grid.other_data(method, task):
         return ""
-    one, other = ({r.seed: r.best.headline for r in grid.cell(name, task)} for name in (method, REFERENCE))
+    one, other = (
+        {r.seed: r.best.headline for r in grid.cell(name, task) if r.best.headline is not None}
+        for name in (method, REFERENCE)
+    )
     p = None if grid.other_data(REFERENCE, task) else paired_p(one, other)
     return DIFFERS if p is not None and p < SIGNIFICANT else ""
 

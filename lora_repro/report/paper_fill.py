@@ -143,8 +143,9 @@ def _average(metric: Metric, paper: Value, cells: Sequence[PaperCell], seeds: in
 def _assign(table: PaperTable, records: Iterable[Record]) -> _Pools:
     """Runs by row.
 
-    A group stands in one row only: among the rows of its backbone, method and size (Table 2 has LoRA twice, free and
-    restricted) in the one that it deviates from least. Within a row the paper's experiment comes before other settings.
+    Among the rows of its backbone, method and size (Table 2 has LoRA twice, free and restricted) a group stands in the
+    one that it deviates from least; in both where the settings are the same, as on MNLI, SST-2 and CoLA. Within a row
+    the paper's experiment comes before other settings.
     """
     answers = {
         (index, task): found
@@ -167,10 +168,10 @@ def _assign(table: PaperTable, records: Iterable[Record]) -> _Pools:
                 if (found.model, found.method, other) == (model, method, task)
                 and all(group.first.config["method"].get(key) == value for key, value in found.settings.items())
             ]
-            if fitting:
-                pools.setdefault((min(fitting)[1], source, task), []).append(group)
-    for (index, _, _), found in pools.items():
-        found.sort(key=lambda group: bool(_deviations(table.number, table.rows[index], group)))  # stable
+            for index in (index for count, index in fitting if count == min(fitting)[0]):
+                pools.setdefault((index, source, task), []).append(group)
+    for (index, _, _), pool in pools.items():
+        pool.sort(key=lambda group: bool(_deviations(table.number, table.rows[index], group)))  # stable
     return pools
 
 

@@ -38,7 +38,7 @@ class Metric:
     def of(self, epoch: Epoch) -> float | None:
         """The metric of one epoch, in the printed unit; None where it was not measured (no Java)."""
         if self.key == HEADLINE:
-            return self.scale * epoch.headline
+            return None if epoch.headline is None else self.scale * epoch.headline
         if self.key == EVAL_LOSS:
             return self.scale * epoch.eval_loss
         found = {name.lower(): value for name, value in epoch.metrics.items()}.get(self.key)

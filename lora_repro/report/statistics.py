@@ -74,3 +74,19 @@ def paired_p(one: Mapping[int, float], other: Mapping[int, float]) -> float | No
     from scipy.stats import ttest_1samp  # a second's import, not needed by tables of single seeds
 
     return float(ttest_1samp(differences, 0.0).pvalue)
+
+
+def paired_interval(one: Mapping[int, float], other: Mapping[int, float]) -> tuple[float, float, float] | None:
+    """Mean difference between two methods over shared seeds, and its 95 % interval (Student's t): (mean, low, high).
+
+    None where they share fewer than three seeds.
+    """
+    seeds = sorted(one.keys() & other.keys())
+    if len(seeds) < _FEWEST_SEEDS:
+        return None
+    from scipy.stats import t
+
+    differences = np.array([one[seed] - other[seed] for seed in seeds])
+    middle, error = float(differences.mean()), float(differences.std(ddof=1)) / len(seeds) ** 0.5
+    half = float(t.ppf(0.5 + CONFIDENCE / 2, len(seeds) - 1)) * error
+    return middle, middle - half, middle + half

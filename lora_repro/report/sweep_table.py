@@ -18,9 +18,7 @@ _SIZE_KEYS = {"task.train_examples", "recipe.epochs", "recipe.batch_size", "reci
 
 def weights_and_rank(records: Iterable[Record], model: str, task: str, recipe: str) -> Table | None:
     """LoRA's headline metric by weight types (rows) and r (columns); None while fewer than two settings were run."""
-    mine = [r for r in records if (r.model, r.task, r.method, r.config["recipe"]["source"])
-            == (model, task, "lora", recipe) and not r.config["method"].get("ranks")]  # fmt: skip
-    shown = _most_varied(groups(mine), _RANK_KEYS, lambda g: (_targets(g), _r(g)))
+    shown = rank_grid(records, model, task, recipe)
     if len(shown) < 2:
         return None
     targets = sorted({key[0] for key in shown}, key=lambda names: (names.count(" "), names))
@@ -33,6 +31,16 @@ def weights_and_rank(records: Iterable[Record], model: str, task: str, recipe: s
     best = _best(rows, lambda row, column: shown.get((targets[row], ranks[column])), headline)
     title = f"Weight types and rank (Tables 5 and 6 in form), {task}, {model}, recipe {recipe}"
     return Table(title, notes, ["Weight types", *(f"r = {r}" for r in ranks)], rows, best)
+
+
+def rank_grid(records: Iterable[Record], model: str, task: str, recipe: str) -> dict[tuple[str, int], Group]:
+    """LoRA's runs by (weight types, r), of runs that agree in every other setting but alpha."""
+    wanted = (model, task, "lora", recipe)
+    mine = [
+        r for r in records
+        if (r.model, r.task, r.method, r.config["recipe"]["source"]) == wanted and not r.config["method"].get("ranks")
+    ]  # fmt: skip
+    return _most_varied(groups(mine), _RANK_KEYS, lambda group: (_targets(group), _r(group)))
 
 
 def training_examples(records: Iterable[Record], model: str, task: str, recipe: str) -> Table | None:

@@ -1,15 +1,17 @@
 """The verdict on a cell follows the written rule, and a cell of the paper holds nothing but the paper's experiment."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lora_repro.compose import compose_run
 from lora_repro.records import Record, Split, science
 from lora_repro.report.audited import Audited
 from lora_repro.report.paper import paper_table, parse
-from lora_repro.report.paper.answers import Answer
+from lora_repro.report.paper.answers import Answer, answer
 from lora_repro.report.paper_fill import FilledRow, fill
 from lora_repro.report.paper_table import render
 from lora_repro.report.scores import Metric, Score
@@ -119,6 +121,29 @@ def test_the_restricted_rows_take_the_runs_that_fit_them() -> None:
     assert rows["LoRA"].cells["RTE"].runs == (started,)
     assert rows["LoRA†"].cells["RTE"].runs == (runs[1],)
     assert rows["LoRA†"].cells["RTE"].judgement.verdict == Verdict.TOO_FEW_SEEDS
+
+
+def test_runs_whose_settings_both_rows_share_stand_in_both() -> None:
+    config = compose_run(["model=roberta-large", "method=lora", "task=sst2", "recipe=paper", "tracker=none"])
+    run = run_of("lora", "sst2", 0, [0.96], model="roberta-large", config=science(config))
+    rows = {line.row.method: line for line in fill("2", [run]) if line.row.model == "RoBERTa large"}
+    assert rows["LoRA"].cells["SST-2"].runs == rows["LoRA†"].cells["SST-2"].runs == (run,)
+
+
+def test_the_restricted_rows_are_those_that_the_study_plans() -> None:
+    study = yaml.safe_load((Path(__file__).parents[2] / "conf" / "studies" / "table2.yaml").read_text())
+    table = paper_table("2")
+    planned = {}
+    for part in (part for part in study["parts"] if part["row"].endswith("dagger")):
+        name = part["row"].removesuffix(" dagger").replace("LoRA", "LoRA†")
+        for task in study["tasks"]:
+            words = f"{part.get('set', '')} {part.get('by_task', {}).get(task, '')}".split()
+            changed = {word.split("=")[0]: float(word.split("=")[1]) for word in words if word.startswith("recipe.")}
+            planned[name, task] = changed
+    for (name, task), changed in planned.items():
+        found = answer("2", table.row("RoBERTa large", name), task)
+        assert found is not None
+        assert {f"recipe.{key}": value for key, value in found.recipe.items()} == changed, (name, task)
 
 
 def test_the_paired_test_is_scipys_and_asks_for_three_shared_seeds() -> None:
