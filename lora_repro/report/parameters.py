@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_repro.config import LoRAConfig, MethodConfig, ModelConfig
+from lora_repro.errors import BackboneError
 from lora_repro.report.parts import files_of, method_config, model_config, names
 
 CACHE = Path(".cache/parameters.json")
@@ -65,20 +66,34 @@ class Row:
     note: str
 
 
-def parameter_table(models: Sequence[ModelConfig], methods: Sequence[MethodConfig]) -> list[Row]:
-    """One row for each pair of backbone and method, in the order given. Imports torch."""
+@dataclass(frozen=True)
+class Refused:
+    """The line of a pair that cannot be: BitFit on a backbone without biases, say."""
+
+    model: str
+    method: str
+    settings: str
+    reason: str
+
+
+def parameter_table(models: Sequence[ModelConfig], methods: Sequence[MethodConfig]) -> list[Row | Refused]:
+    """One line for each pair of backbone and method, in the order given. Imports torch."""
     from lora_repro.methods.apply import adapt
     from lora_repro.methods.registry import method
     from lora_repro.models.architectures import architecture
     from lora_repro.models.dims import Dims
     from lora_repro.models.load import Backbone, build_meta, transformers_config
 
-    rows = []
+    rows: list[Row | Refused] = []
     for model in models:
         dims = Dims.of(transformers_config(model))
         for config in methods:
             backbone = Backbone(build_meta(model, LABELS), None, architecture(model.architecture), model, "")
-            counts = adapt(backbone, config, seed=0).counts
+            try:
+                counts = adapt(backbone, config, seed=0).counts
+            except BackboneError as error:
+                rows.append(Refused(model.name, config.name, _settings(config), str(error)))
+                continue
             printed = _printed(model.name, config)
             rows.append(
                 Row(
@@ -96,7 +111,7 @@ def parameter_table(models: Sequence[ModelConfig], methods: Sequence[MethodConfi
     return rows
 
 
-def markdown(rows: Iterable[Row]) -> str:
+def markdown(rows: Iterable[Row | Refused]) -> str:
     """The table as Markdown."""
     lines = [
         f"Trainable parameters, counted on the meta device; |Theta| is the paper's formula; head for {LABELS} labels,",
@@ -106,6 +121,9 @@ def markdown(rows: Iterable[Row]) -> str:
         "|---|---|---|--:|--:|---|--:|--:|--:|---|",
     ]
     for row in rows:
+        if isinstance(row, Refused):
+            lines.append(f"| {row.model} | {row.method} | {row.settings} |{' -- |' * 6} {row.reason} |")
+            continue
         agree = "yes" if row.counted == row.formula else f"NO, by {row.counted - row.formula:+,}"
         lines.append(
             f"| {row.model} | {row.method} | {row.settings} | {row.counted:,} | {row.formula:,} | {agree} | "
@@ -144,13 +162,13 @@ def backbones() -> list[ModelConfig]:
     return [model for model in map(model_config, names("model")) if model.hub_id or model.path]
 
 
-def _chosen_rows(chosen: Chosen) -> list[Row]:
+def _chosen_rows(chosen: Chosen) -> list[Row | Refused]:
     return [row for model, methods in chosen for row in parameter_table([model], methods)]
 
 
-def _rows() -> list[Row]:
+def _rows() -> list[Row | Refused]:
     """Every backbone of conf/model with every method of conf/method, at the settings of the paper's figure."""
-    rows = []
+    rows: list[Row | Refused] = []
     for model in backbones():
         methods = []
         for config in map(method_config, names("method")):

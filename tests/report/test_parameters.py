@@ -11,9 +11,11 @@ from lora_repro.report import parameters
 from lora_repro.report.parameters import markdown, parameter_table, render
 from tests.tiny_backbones import every_method, lora, tiny_config
 
+Rows = dict[tuple[str, str], parameters.Row | parameters.Refused]
+
 
 @pytest.fixture(scope="module")
-def rows() -> dict[tuple[str, str], parameters.Row]:
+def rows() -> Rows:
     return {(row.model, row.method): row for row in parameters._rows()}
 
 
@@ -30,17 +32,27 @@ def rows() -> dict[tuple[str, str], parameters.Row]:
     ],
 )
 def test_figures(
-    rows: dict[tuple[str, str], parameters.Row], model: str, method: str, counted: int, head: int, printed: str
+    rows: Rows,
+    model: str,
+    method: str,
+    counted: int,
+    head: int,
+    printed: str,
 ) -> None:
     row = rows[model, method]
     assert (row.counted, row.head, row.total, row.printed) == (counted, head, counted + head, printed)
 
 
 def test_every_backbone_and_method_of_conf_agrees_with_the_formula(
-    rows: dict[tuple[str, str], parameters.Row],
+    rows: Rows,
 ) -> None:
     assert len(rows) == len(parameters.backbones()) * len(parameters.names("method")) >= 78
-    assert [row for row in rows.values() if row.counted != row.formula] == []
+    counted = [row for row in rows.values() if isinstance(row, parameters.Row)]
+    assert [row for row in counted if row.counted != row.formula] == []
+    refused = {pair: row.reason for pair, row in rows.items() if isinstance(row, parameters.Refused)}
+    assert "finds nothing to train in smollm2-135m" in refused.pop(("smollm2-135m", "bitfit"))  # Llama has no bias
+    assert {method for _, method in refused} <= {"adapter_d"}  # drops more blocks than the smallest backbones have
+    assert not {model for model, _ in refused} & {"roberta-base", "roberta-large", "gpt2-medium", "gpt2-large"}
 
 
 def test_the_papers_figure_stands_beside_its_own_settings_only() -> None:
@@ -56,6 +68,11 @@ def test_markdown_shows_a_disagreement() -> None:
     text = markdown([row, wrong])
     assert text.count("| yes |") == 1
     assert "| NO, by +5 |" in text
+
+
+def test_markdown_says_why_a_pair_cannot_be() -> None:
+    (refused,) = parameter_table([tiny_config("llama")], every_method()[1:2])
+    assert "| tiny-llama | bitfit |  | -- | -- | -- | -- | -- | -- | method bitfit finds" in markdown([refused])
 
 
 def test_kept_until_something_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
