@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ from tests.end_to_end.text_backbones import text_overrides, write_decoder, write
 MODELS = {"gpt2": "gpt2", "llama": "smollm2-135m"}
 
 
-@pytest.fixture(autouse=True)
-def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def no_java() -> Iterator[None]:
     """Its metrics are tested elsewhere and take ten seconds to start."""
-    monkeypatch.setattr(java, "missing", lambda: "java not found")
-    monkeypatch.setattr(java, "shared", lambda: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(java, "missing", lambda: "java not found")
+        patch.setattr(java, "shared", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")
