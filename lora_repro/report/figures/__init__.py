@@ -1,0 +1,1 @@
+"""Figures from records: one file for each kind, ``render`` draws them all."""
