@@ -43,6 +43,6 @@ def render(root: str | Path, out: Path, runs: str | Path = "results/records") ->
     for name, table in tables.items():
         table.save(out / "tables" / name)
     for drawing in figures:
-        drawing.save(out / "figures")
+        drawing.render().save(out / "figures")
     print(f"{len(records)} records, {len(tables)} tables, {len(figures)} figures below {out}")
     return 0

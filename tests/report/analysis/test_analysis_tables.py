@@ -131,4 +131,4 @@ def test_score_against_rank_takes_runs_that_differ_in_r_alone() -> None:
     assert "against LoRA's rank r" in figure.caption and "full fine-tuning" not in figure.caption
     (with_ft,) = rank_figures([*(lora(r) for r in (1, 2, 4)), replace(run(), method="ft")])
     assert "full fine-tuning (n = 1)" in with_ft.caption
-    assert figure.png().startswith(b"\x89PNG")
+    assert figure.render().png.startswith(b"\x89PNG")
