@@ -104,6 +104,8 @@ def command(verb: str, arguments: argparse.Namespace) -> str:
             continue
         for item in value if isinstance(value, list) else [value]:
             plain = "/".join(item.parts[-2:]) if isinstance(item, Path) else str(item)
+            if key == "model":
+                plain = Path(plain).name  # it may be a folder
             flag = [] if isinstance(item, Path) else [f"--{key.replace('_', '-')}"]
             words += [*flag, *([] if item is True else [plain])]
     return shlex.join(words)

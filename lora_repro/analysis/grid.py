@@ -102,7 +102,7 @@ def measure_grid(
                 built = []  # gives the memory back before the next set is made
                 built = _build(model, lora, [adapter(*size) for size in cell.adapters], conditions, device)
                 built_for = cell.adapters
-            pass_seconds = estimate(built[0].model, dims.vocab, cell.batch, cell.length)
+            pass_seconds = estimate(built[0].model, cell.batch, cell.length)
             needed = pass_seconds * len(built) * (conditions.warmup + MIN_ROUNDS) / 60
             left = None if conditions.minutes is None else conditions.minutes - (time.perf_counter() - begin) / 60
             if left is not None and needed > left:

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from lora_repro.analysis.conventions import CONVENTIONS, Convention
 from lora_repro.analysis.results import Bytes
@@ -30,10 +32,31 @@ def predict(
         step: forward pass of the training step, model -> loss.
         convention: of the parameters; activations are counted in the types that they have.
     """
-    with saved_bytes(adapted.model) as saved:
+    with saved_bytes(adapted.model) as saved, ShapesAlone():
         step(adapted.model)
     counts = adapted.counts
     return convention.bytes(counts.total, counts.method + counts.head, saved.total)
+
+
+class ShapesAlone(TorchFunctionMode):
+    """Lets Transformers' models run on the meta device, as they would on a processor.
+
+    - A question about values ("is there padding?") cannot be answered there; the answer is yes: all positions are real
+      and one sequence.
+    - Attention would fall back to the form that keeps every probability; the fused form is called instead, which is
+      what CPUs and GPUs run, and which keeps queries, keys, values, output and one number per row. A mask is left out.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        options = dict(kwargs or {})
+        if func is torch.Tensor.__bool__ and args[0].is_meta:
+            return True
+        if func is functional.scaled_dot_product_attention and args[0].is_meta and not options.get("enable_gqa"):
+            attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+            return attend(*args[:3], options.get("dropout_p", 0.0), bool(options.get("is_causal")))[0]
+        return func(*args, **options)
 
 
 @dataclass

@@ -134,7 +134,7 @@ def _heat(axes: Axes, phi: Matrix, low: float, high: float) -> AxesImage:
 def _ticks(size: int) -> list[int]:
     """1, the end, and two or three round places between."""
     if size <= 8:
-        return sorted({1, *range(2, size + 1, 2), size})
+        return sorted({1, (size + 1) // 2, size})
     step = max(1, round(size / 4))
     inner = [tick for tick in range(step, size, step) if size - tick > step / 2]
     return [1, *inner, size]
@@ -157,7 +157,7 @@ def _caption(result: Subspaces, matrix: str, layers: Sequence[int]) -> str:
     blocks = ", ".join(str(layer + 1) for layer in layers)
     return (
         f"phi(i, j) between the {sides[matrix]} of {_short(result.first)} (i) and of {_short(result.second)} (j), "
-        f"block {blocks} of {result.layers}; right: two random Gaussian matrices of the same shapes. {kind}' kind."
+        f"block {blocks} of {result.layers}; right: two random Gaussian matrices of the same shapes. As {kind}."
     )
 
 

@@ -91,10 +91,10 @@ def test_without_records_every_claim_is_open() -> None:
 
 def test_gpt3_stands_beside_the_papers_numbers() -> None:
     total, trained = 174_604_259_328, 18_874_368
-    none = Bytes(0, 0, 0, 0)
+    fp32 = [Bytes(4 * own, 4 * n, 8 * n, 10**10) for own, n in ((total, total), (total + trained, trained))]
     methods = [
-        MethodMemory("ft", "", total, total, none, None, None, None),
-        MethodMemory("lora", "", trained, total + trained, none, None, None, None),
+        MethodMemory("ft", "", total, total, fp32[0], None, None, None),
+        MethodMemory("lora", "", trained, total + trained, fp32[1], None, None, None),
     ]
     own = record("memory", Memory("gpt3-175b", 1, 2048, "fp32", methods))
     rows = tables_of([own])["memory_gpt3-175b_section42"].rows
@@ -113,3 +113,22 @@ def test_tables_of_section_7_name_block_and_paper() -> None:
     similar = tables["subspaces_an-example-subspaces"]
     assert similar.columns[3:] == ["phi(1, 1)", "phi(1, 4)", "phi(2, 2)", "phi(2, 4)"]
     assert similar.rows[0] == ["1", "W_q", "A", "0.70 (0.10)", "0.20 (0.10)", "0.20 (0.10)", "0.20 (0.10)"]
+
+
+def test_score_against_rank_takes_runs_that_differ_in_r_alone() -> None:
+    from lora_repro.report.analysis.rank import rank_figures
+    from tests.test_records import record as run
+
+    def lora(r: int, seed: int = 0, lr: float = 1e-3):  # type: ignore[no-untyped-def]
+        own = run()
+        method = {**own.config["method"], "name": "lora", "r": r, "targets": ["W_q", "W_v"], "ranks": {}}
+        recipe = {**own.config["recipe"], "lr": lr}
+        return replace(own, method="lora", seed=seed, config={**own.config, "method": method, "recipe": recipe})
+
+    assert rank_figures([lora(1), lora(2)]) == []
+    assert rank_figures([lora(1), lora(2), lora(4, lr=2e-3)]) == []  # another learning rate is another sweep
+    (figure,) = rank_figures([lora(r, seed) for r in (1, 2, 4) for seed in (0, 1)])
+    assert "against LoRA's rank r" in figure.caption and "full fine-tuning" not in figure.caption
+    (with_ft,) = rank_figures([*(lora(r) for r in (1, 2, 4)), replace(run(), method="ft")])
+    assert "full fine-tuning (n = 1)" in with_ft.caption
+    assert figure.render().png.startswith(b"\x89PNG")
