@@ -34,14 +34,14 @@ PARTS = (
     Part(
         "roberta-mini",
         ("sst2", "mrpc"),
-        ("task.train_examples=1000", "task.eval_examples=400", "recipe.max_length=64"),
+        ("task.train_examples=800", "task.eval_examples=300", "recipe.max_length=64"),
     ),
     Part(
         "gpt2-mini",
         ("e2e",),
         (
-            "task.train_examples=600",
-            "task.validation_examples=60",
+            "task.train_examples=500",
+            "task.validation_examples=50",
             "task.eval_examples=20",
             "recipe.epochs=1",
             "recipe.max_length=128",
@@ -52,7 +52,7 @@ PARTS = (
 )
 
 
-TOKENS = {"sst2": 16, "cola": 11, "mrpc": 30, "qqp": 24, "qnli": 24, "mnli": 20, "rte": 22, "stsb": 32, "e2e": 80}
+TOKENS = {"sst2": 12, "cola": 11, "mrpc": 34, "qqp": 24, "qnli": 24, "mnli": 20, "rte": 22, "stsb": 34, "e2e": 85}
 """Of a generated example, about."""
 
 
