@@ -133,7 +133,7 @@ def _ready(adapted: Adapted, batch: int, length: int) -> _Step:
         if isinstance(module, nn.Dropout):
             module.p = 0.0
         elif hasattr(module, "attention_dropout"):
-            module.attention_dropout = 0.0  # type: ignore[assignment]  # a float on Transformers' Llama
+            module.attention_dropout = 0.0  # a float on Transformers' Llama
     device = next(adapted.model.parameters()).device
     return _Step(batch, length, not adapted.backbone.architecture.heads, device)
 

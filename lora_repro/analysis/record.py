@@ -95,7 +95,7 @@ def load(path: Path) -> AnalysisRecord:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["schema"] != SCHEMA:
             raise DataError(f"{path}: analysis of schema {raw['schema']}, this version reads {SCHEMA}; make it again")
-        result = decode(KINDS[raw["kind"]], raw["result"])
+        result: Any = decode(KINDS[raw["kind"]], raw["result"])
         return AnalysisRecord(**{**raw, "result": result, "environment": decode(Environment, raw["environment"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(

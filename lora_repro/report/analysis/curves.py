@@ -76,7 +76,7 @@ def _figure5(values: dict[tuple[str, int, int, int], float]) -> Figure:
     assert image is not None
     bar = figure.colorbar(image, ax=grid, shrink=0.9, aspect=25, pad=0.01)
     bar.set_label("slow-down (%)")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 
@@ -116,7 +116,7 @@ def _spectra(by_weight: dict[str, list[tuple[str, Amplification]]]) -> Figure:
         axes.plot(range(1, len(own) + 1), own, color=BLACK, label=f"${SYMBOLS[weight]}$", linestyle="--")
         for number, (label, line) in enumerate(sorted(lines, key=lambda pair: (pair[1].r, pair[0]))):
             style = {"color": colours[number % 5], "marker": markers[number % 5], "markersize": 3.0}
-            axes.plot(range(1, line.r + 1), line.spectrum_dW, label=label, **style)  # type: ignore[arg-type]
+            axes.plot(range(1, line.r + 1), line.spectrum_dW, label=label, **style)
         axes.set_yscale("log")
         axes.set_xscale("log", base=2)
         axes.set_title(rf"$\Delta {SYMBOLS[weight]}$")

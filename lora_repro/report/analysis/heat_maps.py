@@ -93,7 +93,7 @@ def _similarities(result: Subspaces, matrix: str, layers: Sequence[int]) -> Figu
     assert image is not None
     bar = figure.colorbar(image, ax=grid, shrink=0.9, aspect=25, pad=0.01)
     bar.set_label(r"$\phi(i, j)$")
-    bar.outline.set_visible(False)  # type: ignore[operator]  # matplotlib types it as a Spine
+    bar.outline.set_visible(False)
     return figure
 
 
@@ -112,7 +112,7 @@ def _figure8(lines: Sequence[Amplification]) -> Figure:
     assert image is not None
     bar = figure.colorbar(image, ax=grid, shrink=0.9, aspect=20, pad=0.01)
     bar.set_label(r"$\phi(i, j)$")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 

@@ -43,21 +43,26 @@ def rank_figures(records: Sequence[Record]) -> list[Drawing]:
     return drawings
 
 
+def _scores(runs: Sequence[Record]) -> list[float]:
+    """Headlines of the best epochs; a best epoch always has one."""
+    return [run.best.headline for run in runs if run.best.headline is not None]
+
+
 def _draw(sweep: Sweep, ft: Sequence[Record], metric: str) -> Figure:
     figure = Figure(figsize=(3.6, 2.7), layout="constrained")
     axes = figure.subplots()
     if ft:
-        scores = [run.best.headline for run in ft]
+        scores = _scores(ft)
         axes.axhspan(min(scores), max(scores), color=GREY, alpha=0.25, linewidth=0)
         axes.axhline(statistics.median(scores), color=BLACK, linestyle="--", label="FT")
     ordered = sorted(sweep.items(), key=lambda item: (len(item[0]), item[0]))
     for (targets, by_rank), (colour, marker) in zip(ordered, _STYLES * len(ordered), strict=False):
         ranks = sorted(by_rank)
-        medians = [statistics.median(run.best.headline for run in by_rank[r]) for r in ranks]
+        medians = [statistics.median(_scores(by_rank[r])) for r in ranks]
         label = ", ".join(f"${target.replace('fc1', '{fc1}').replace('fc2', '{fc2}')}$" for target in targets)
         axes.plot(ranks, medians, color=colour, label=label)
         for r in ranks:
-            own = [run.best.headline for run in by_rank[r]]
+            own = _scores(by_rank[r])
             axes.plot([r] * len(own), own, marker, color=colour, markersize=3.5, alpha=0.7, linestyle="none")
     everything = sorted({r for by_rank in sweep.values() for r in by_rank})
     axes.set_xscale("log", base=2)

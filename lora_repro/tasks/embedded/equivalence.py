@@ -58,7 +58,8 @@ def make_similarity(draw: Draw, domain: str) -> Item:
     for part in ("agent", "patient"):
         if not turned and not draw.chance(kept):
             person, alike = _someone_else(draw, other, getattr(other, part))
-            other, shared[part] = replace(other, **{part: person}), 0.4 if alike else 0.0
+            other = replace(other, agent=person) if part == "agent" else replace(other, patient=person)
+            shared[part] = 0.4 if alike else 0.0
     if draw.chance(kept):
         other = other.reworded() if draw.chance(70) else other
     elif draw.chance(50):

@@ -69,8 +69,10 @@ def _detail(draw: Draw, domain: str, label: int) -> Item:
     where = draw.chance(50)  # the hypothesis speaks of the place, else of the time
     other = replace(event, time=None) if where else replace(event, place=None)
     if label == NEUTRAL:
-        changed = {"place": another(draw, PLACES, event.place)} if where else {"time": another(draw, TIMES, event.time)}
-        other = replace(other, **changed)
+        if where:
+            other = replace(other, place=another(draw, PLACES, event.place))
+        else:
+            other = replace(other, time=another(draw, TIMES, event.time))
     elif label == CONTRADICTION:
         other = other.opposed(draw)
     return _pair(draw, event, other.reworded() if draw.chance(50) else other, label)
@@ -189,9 +191,9 @@ def _asked_person(draw: Draw, answered: bool) -> Item:
     if not answered:
         told = event.swapped()
         if draw.chance(75):
-            known = "patient" if agent else "agent"
             others = [one for group in PEOPLE["matched"] for one in group if one not in (event.agent, event.patient)]
-            told = replace(event, **{known: draw.of(others)})
+            someone = draw.of(others)
+            told = replace(event, patient=someone) if agent else replace(event, agent=someone)
     return _answer(draw, _question("who" if agent else "whom", event, draw), event, told, answered)
 
 
