@@ -120,7 +120,7 @@ table1: setup ## latency of FT = merged LoRA, unmerged LoRA and adapters; MODEL_
 	$(BIN)/python experiments/table1_latency.py --model "$(MODEL_DIMS)" $(LATENCY)
 	@$(BIN)/lora-repro analyse show
 
-analyses: setup ## tables, figures and claims of section 7, latency and memory, from their records
+analyses: setup ## tables and figures of section 7, latency and memory, from their records: results/analysis
 	@$(BIN)/lora-repro analyse show
 
 tables: setup ## every table from the records (RECORDS): the paper's with ours beside it, and those of small backbones
@@ -138,7 +138,7 @@ report: setup ## all of it in one HTML file: results/report/index.html
 notebooks: setup ## execute notebooks/*.ipynb and keep their outputs
 	@$(BIN)/lora-repro notebooks notebooks
 
-results: tables figures claims report notebooks ## everything that is rendered from records
+results: tables figures analyses claims report notebooks ## everything that is rendered from records
 
 clean: ## remove caches and build products; records, runs and .venv stay
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

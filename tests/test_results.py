@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from lora_repro import records
+from lora_repro.analysis.record import AnalysisRecord, load_all
 from lora_repro.records import Record
+from lora_repro.report.analysis.render import all_figures
+from lora_repro.report.analysis.tables import tables_of
 from lora_repro.report.audited import Audited
 from lora_repro.report.claims.page import as_csv, decide, markdown
 from lora_repro.report.figures.render import drawings
@@ -59,14 +62,36 @@ def test_committed_figures_are_what_the_records_give(figures: list[Rendered]) ->
     assert [name for name, content in expected.items() if committed[name] != content] == []
 
 
+@pytest.fixture(scope="module")
+def analyses() -> list[AnalysisRecord]:
+    done, damaged = load_all(RESULTS / "analysis")
+    assert damaged == []
+    return done
+
+
+def test_committed_analyses_are_what_their_records_give(found: list[Record], analyses: list[AnalysisRecord]) -> None:
+    expected = {f"{name}.md": table.markdown().encode() for name, table in tables_of(analyses).items()}
+    for figure in (drawing.render() for drawing in all_figures(analyses, found)):
+        expected |= {f"{figure.name}.svg": figure.svg, f"{figure.name}.png": figure.png}
+    rendered = [*(RESULTS / "analysis").glob("tables/*.md"), *(RESULTS / "analysis").glob("figures/*")]
+    committed = {path.name: path.read_bytes() for path in rendered}
+    assert sorted(committed) == sorted(expected)
+    assert [name for name, content in expected.items() if committed[name] != content] == []
+    for record in analyses:
+        assert not record.environment.dirty, record.name
+
+
 def test_committed_claims_and_report_are_what_the_records_give(
-    found: list[Record], tables: dict[str, Table], figures: list[Rendered]
+    found: list[Record], tables: dict[str, Table], figures: list[Rendered], analyses: list[AnalysisRecord]
 ) -> None:
     audited = Audited.read(RESULTS / "tables" / AUDIT)
-    decided = decide(found, audited)
+    decided = decide(found, audited, analyses)
     assert (RESULTS / "claims" / "claims.md").read_text() == markdown(decided)
     assert (RESULTS / "claims" / "claims.csv").read_text() == as_csv(decided)
-    page = build(found, [], tables, audited, figures, RESULTS / "tables" / AUDIT)
+    everything = [*figures, *(drawing.render() for drawing in all_figures(analyses, found))]
+    page = build(
+        found, [], {**tables, **tables_of(analyses)}, audited, everything, RESULTS / "tables" / AUDIT, analyses
+    )  # fmt: skip
     assert (RESULTS / "report" / "index.html").read_text() == page
 
 

@@ -5,7 +5,7 @@ lora-repro analyse amplification A4 A64 --model roberta-base    # Table 7, Figur
 lora-repro analyse latency --grid table1                        # Table 1; --grid figure5
 lora-repro analyse memory --model gpt2-medium --predict-only    # section 4.2
 lora-repro analyse switching A B --model roberta-base           # section 4.1
-lora-repro analyse show                                         # tables, figures and claims from the records
+lora-repro analyse show                                         # tables and figures from the records
 
 Adapters may be this suite's, folders of Hugging Face PEFT, or state dicts of the authors' loralib; the last two need
 --model to say what they stand on. torch is imported only after the arguments are known to be right.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lora_repro.analyse import costs, section7
 from lora_repro.analyse.arguments import add_records
+from lora_repro.analysis.record import ROOT
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,15 +33,16 @@ def main(argv: Sequence[str]) -> int:
 
 
 def add_show(parser: argparse.ArgumentParser) -> None:
-    """every table, figure and claim of the analyses, from their records"""
-    parser.add_argument("--out", type=Path, default=Path("results"), help="tables/ and figures/ go below it")
+    """every table and figure of the analyses, from their records"""
+    parser.add_argument("--out", type=Path, default=Path(ROOT), help="for tables/ and figures/ (default: %(default)s)")
+    parser.add_argument("--runs-records", default="results/records", help="for score against r (default: %(default)s)")
     add_records(parser)
 
 
 def show(arguments: argparse.Namespace) -> int:
     from lora_repro.report.analysis.render import render
 
-    return render(arguments.records, arguments.out)
+    return render(arguments.records, arguments.runs_records, arguments.out)
 
 
 VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {

@@ -113,12 +113,14 @@ def _spectra(by_weight: dict[str, list[tuple[str, Amplification]]]) -> Figure:
     for axes, (weight, lines) in zip(grid, by_weight.items(), strict=True):
         longest = max(len(line.spectrum_dW) for _, line in lines)
         own = lines[0][1].spectrum_W[:longest]
-        axes.plot(range(1, len(own) + 1), own, color=BLACK, label=f"${SYMBOLS[weight]}$", linestyle="--")
+        axes.plot(range(1, len(own) + 1), own, color=BLACK, label="the backbone's", linestyle="--")
         for number, (label, line) in enumerate(sorted(lines, key=lambda pair: (pair[1].r, pair[0]))):
             style = {"color": colours[number % 5], "marker": markers[number % 5], "markersize": 3.0}
             axes.plot(range(1, line.r + 1), line.spectrum_dW, label=label, **style)
         axes.set_yscale("log")
         axes.set_xscale("log", base=2)
+        ticks = [2**power for power in range(longest.bit_length()) if 2**power <= longest]
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.set_title(rf"$\Delta {SYMBOLS[weight]}$")
         axes.set_xlabel("singular value number")
     grid[0].set_ylabel("singular value")

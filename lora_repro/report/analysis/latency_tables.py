@@ -22,7 +22,7 @@ def latency_tables(records: Sequence[AnalysisRecord]) -> dict[str, Table]:
     for name, own in latency_groups(records).items():
         cells = {(r.result.batch, r.result.length): r.result for r in own if isinstance(r.result, Latency)}
         tables = [(f"table1_{name}", _table1)] if set(cells) & set(PAPER_TABLE1) else []
-        for key, make in [*tables, (f"latency_{name}", _latency_details)]:
+        for key, make in [*tables, (f"latency_{name}_details", _latency_details)]:
             built[key] = make(list(cells.values()), own)
     return built
 

@@ -85,5 +85,5 @@ def subspace_tables(records: Sequence[AnalysisRecord]) -> dict[str, Table]:
             where([record]),
         ]
         columns = ["Block", "Matrix", "Of", *(f"phi({i}, {j})" for i, j in sizes)]
-        built[f"subspaces_{record.name}"] = Table(f"Subspace similarity, {record.name}", notes, columns, rows)
+        built[f"subspaces_{record.name}_details"] = Table(f"Subspace similarity, {record.name}", notes, columns, rows)
     return built

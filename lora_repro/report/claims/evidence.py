@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from lora_repro.analysis.record import AnalysisRecord
 from lora_repro.records import Record
 from lora_repro.report.audited import Audited
 from lora_repro.report.cells import Group, choose, groups
@@ -72,6 +73,7 @@ class Evidence:
 
     records: tuple[Record, ...]
     audited: Audited
+    analyses: tuple[AnalysisRecord, ...] = ()
 
     @cached_property
     def benches(self) -> list[Bench]:

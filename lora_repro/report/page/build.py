@@ -10,7 +10,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from lora_repro import records as store
+from lora_repro.analysis.record import ROOT, AnalysisRecord, load_all
 from lora_repro.records import Record, write_atomically
+from lora_repro.report.analysis.render import all_figures
+from lora_repro.report.analysis.tables import tables_of
 from lora_repro.report.audited import Audited
 from lora_repro.report.claims import Finding
 from lora_repro.report.claims.page import GROUPS, HOW, Decided, decide, summary
@@ -55,23 +58,24 @@ class RunLine:
 
 def build(
     records: Sequence[Record], damaged: Sequence[str], tables: dict[str, Table], audited: Audited,
-    figures: Sequence[Rendered], audit_csv: Path,
+    figures: Sequence[Rendered], audit_csv: Path, analyses: Sequence[AnalysisRecord] = (),
 ) -> str:  # fmt: skip
     """The page.
 
     Args:
         records: all that there are.
         damaged: messages of files that are no records.
-        tables: from `all_tables`, of the same records.
+        tables: from `all_tables`, of the same records, and those of the analyses.
         audited: counts that claims rest on.
         figures: drawn from the same records.
         audit_csv: the audit's table; left out where there is none.
+        analyses: that claims rest on.
     """
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     environment.filters["cells"] = cells
     environment.filters["image"] = image
     own = {name: table for name, table in tables.items() if not name.startswith("paper_")}
-    decided = decide(records, audited)
+    decided = decide(records, audited, analyses)
     page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return (
         page.render(
@@ -139,16 +143,21 @@ def main(argv: Sequence[str]) -> int:
     """Write the whole report into one HTML file that opens from the disk."""
     parser = argparse.ArgumentParser(prog="lora-repro report", description=main.__doc__)
     parser.add_argument("--records", default="results/records", help="folder of records (default: %(default)s)")
+    parser.add_argument("--analyses", default=ROOT, help="folder of the analyses' records (default: %(default)s)")
     parser.add_argument("--tables", default="results/tables", help="folder of the audit (default: %(default)s)")
     parser.add_argument("--out", default="results/report", help="folder for index.html (default: %(default)s)")
     arguments = parser.parse_args(argv)
     found, damaged = store.load_all(arguments.records)
     for message in damaged:
         print(f"warning: {message}")
+    analyses, unread = load_all(arguments.analyses)
+    for message in unread:
+        print(f"warning: {message}")
     audit_csv = Path(arguments.tables) / AUDIT
     audited = Audited.read(audit_csv)
-    figures = [drawing.render() for drawing in drawings(found)]
-    page = build(found, damaged, all_tables(found, damaged, audited), audited, figures, audit_csv)
+    figures = [drawing.render() for drawing in [*drawings(found), *all_figures(analyses, found)]]
+    tables = {**all_tables(found, damaged, audited), **tables_of(analyses)}
+    page = build(found, [*damaged, *unread], tables, audited, figures, audit_csv, analyses)
     path = Path(arguments.out) / "index.html"
     write_atomically(path, page.encode())
     print(f"{len(found)} records, {len(figures)} figures: {path} ({len(page.encode()) / 1e6:.1f} MB)")

@@ -1,0 +1,140 @@
+"""Rules of the claims about latency (A), task switching (A6) and memory (E3), on the records of analyses."""
+
+from collections.abc import Callable, Sequence
+
+from lora_repro.analysis.results import MERGED, Latency, Memory, Switching
+from lora_repro.report.analysis.places import GPT3, latency_groups, of
+from lora_repro.report.analysis.slowdown import Slowdown, slowdown
+from lora_repro.report.claims import Finding, Outcome, Rule
+from lora_repro.report.claims.evidence import Evidence
+
+ADAPTERS = ("adapter_l", "adapter_h")
+TABLE1 = ((1, 128), (16, 256), (32, 512))
+LEAST_RATIO = 1.5  # of FT's memory over LoRA's
+
+Cells = dict[tuple[int, int], Latency]  # by batch and length
+
+
+def on_latency(decide: Callable[[Cells], tuple[Finding, str] | None]) -> Rule:
+    """Apply a test to the cells of each model on each machine; None says that a cell it needs is missing."""
+
+    def rule(evidence: Evidence) -> list[Outcome]:
+        found = []
+        for own in latency_groups(evidence.analyses).values():
+            cells = {(r.result.batch, r.result.length): r.result for r in own if isinstance(r.result, Latency)}
+            settings, place = own[0].settings, own[0].environment
+            where = f"{settings['model']}, {place.machine}, {settings['threads']} threads, {settings['precision']}"
+            finding, numbers = decide(cells) or (Finding.UNDECIDED, "a cell of Table 1 is missing")
+            found.append(Outcome(where, finding, numbers))
+        return found
+
+    return rule
+
+
+def slow_online(cells: Cells) -> tuple[Finding, str] | None:
+    """A1: both adapters' intervals at batch 1 and length 128 lie above 0."""
+    both = [_largest(cells.get((1, 128)), method) for method in ADAPTERS]
+    found = [own for own in both if own is not None]
+    if len(found) < 2:
+        return None
+    holds, fails = all(own.low > 0 for own in found), any(own.high < 0 for own in found)
+    return _finding(holds, fails), f"Adapter^L {found[0]}, Adapter^H {found[1]}"
+
+
+def shrinks(cells: Cells) -> tuple[Finding, str] | None:
+    """A2: the slow-down of the largest cell of Table 1 lies below that of the smallest."""
+    sizes = [size for size in TABLE1 if size in cells]
+    if len(sizes) < 2:
+        return None
+    pairs = [(method, *(_largest(cells[size], method) for size in (sizes[0], sizes[-1]))) for method in ADAPTERS]
+    known = [(method, small, large) for method, small, large in pairs if small is not None and large is not None]
+    if len(known) < 2:
+        return None
+    holds = all(large.high < small.low for _, small, large in known)
+    fails = any(large.low > small.high for _, small, large in known)
+    texts = [f"{name}: {small} at {_size(sizes[0])}, {large} at {_size(sizes[-1])}" for name, small, large in known]
+    return _finding(holds, fails), "; ".join(texts)
+
+
+def H_slower(cells: Cells) -> tuple[Finding, str] | None:
+    """A3: Adapter^H lies above Adapter^L in every cell of Table 1 that was measured."""
+    triples = [(size, *(_largest(cells[size], method) for method in ADAPTERS)) for size in TABLE1 if size in cells]
+    known = [(size, low, high) for size, low, high in triples if low is not None and high is not None]
+    if not known:
+        return None
+    holds, fails = all(H.low > L.high for _, L, H in known), any(H.high < L.low for _, L, H in known)
+    return _finding(holds, fails), "; ".join(f"{_size(size)}: H {H}, L {L}" for size, L, H in known)
+
+
+def worst(cells: Cells) -> tuple[Finding, str] | None:
+    """A4: the largest slow-down of all cells lies above 30 %."""
+    found = [
+        (slowdown(cell, timing), size, timing)
+        for size, cell in cells.items() for timing in cell.timings if timing.variant in ADAPTERS
+    ]  # fmt: skip
+    if not found:
+        return None
+    most, size, timing = max(found, key=lambda own: own[0].percent)
+    return _finding(most.low > 30, most.high < 30), f"{timing.variant}, r = {timing.r}, {_size(size)}: {most}"
+
+
+def merged_is_free(cells: Cells) -> tuple[Finding, str] | None:
+    """A5: the profiler counts the base model's own operations; the times are company, not the test."""
+    same = all(cell.same_operations for cell in cells.values())
+    times = [
+        f"{_size(size)}: {slowdown(cell, timing)}"
+        for size, cell in sorted(cells.items()) for timing in cell.timings if timing.variant == MERGED
+    ]  # fmt: skip
+    operations = f"{'the same' if same else 'OTHER'} operations in {len(cells)} cells"
+    return _finding(same, not same), f"{operations}; timed {'; '.join(times[:3])}"
+
+
+def switched(evidence: Evidence) -> list[Outcome]:
+    """A6: unmerging gives back every bit; what subtraction would lose stands beside it."""
+    found = []
+    for record in of(evidence.analyses, Switching):
+        own = record.result
+        assert isinstance(own, Switching)
+        drifts = ", ".join(f"{drift.dtype} {drift.largest:.1e}" for drift in own.drift)
+        numbers = f"unmerged: {'every bit is back' if own.exact else 'NOT the same weights'}"
+        numbers += f"; by subtraction, {own.drift[0].rounds} rounds, a weight moves by up to {drifts}"
+        tasks = f"{own.first.task} to {own.second.task}"
+        found.append(Outcome(f"{own.backbone}, {tasks}", _finding(own.exact, not own.exact), numbers))
+    return found
+
+
+def training_memory(evidence: Evidence) -> list[Outcome]:
+    """E3: FT's memory over LoRA's; the measured peak where there is one, else the prediction without activations."""
+    found = []
+    for record in of(evidence.analyses, Memory):
+        result = record.result
+        assert isinstance(result, Memory)
+        by_name = {own.method: own for own in result.methods}
+        if not {"ft", "lora"} <= set(by_name):
+            continue
+        ft, lora = by_name["ft"], by_name["lora"]
+        parts = [own.predicted.total - own.predicted.activations for own in (ft, lora)]
+        ratio = parts[0] / parts[1]
+        numbers = f"weights, gradients and Adam {ratio:.2f} times"
+        if result.model != GPT3:
+            numbers += f", with activations {ft.predicted.total / lora.predicted.total:.2f} (predicted)"
+        if ft.peak and lora.peak:
+            ratio = ft.peak / lora.peak
+            numbers += f"; measured peak {ratio:.2f} times"
+        where = f"{result.model}, batch {result.batch} x {result.length}, {result.precision}"
+        found.append(Outcome(where, _finding(ratio >= LEAST_RATIO, ratio < LEAST_RATIO), numbers))
+    return found
+
+
+def _largest(cell: Latency | None, method: str) -> Slowdown | None:
+    """The slow-down of the largest adapter of one kind."""
+    own = [] if cell is None else [timing for timing in cell.timings if timing.variant == method]
+    return slowdown(cell, max(own, key=lambda timing: timing.r)) if cell is not None and own else None
+
+
+def _finding(holds: bool, fails: bool) -> Finding:
+    return Finding.HOLDS if holds else Finding.FAILS if fails else Finding.UNDECIDED
+
+
+def _size(size: Sequence[int]) -> str:
+    return f"{size[0]} x {size[1]}"
