@@ -48,7 +48,7 @@ def draw(records: Sequence[Record], stem: Path) -> list[Path]:
 
 
 def _panel(axes: Any, records: Sequence[Record]) -> None:
-    from matplotlib.ticker import EngFormatter, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     first = records[0]
     methods = list(dict.fromkeys(record.method for record in records))
@@ -61,12 +61,22 @@ def _panel(axes: Any, records: Sequence[Record]) -> None:
         axes.annotate(method, (size, score), xytext=(4, 4), textcoords="offset points", fontsize=7)
     axes.axhline(100 * first.baseline, color="0.5", linestyle="--", linewidth=1, label="constant answer")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if _spread(records) < 100 else (1,)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.18, y=0.12)
+    low, high = axes.get_ylim()
+    if high - low < 1:  # of equal scores, no rounding errors
+        axes.set_ylim((low + high - 1) / 2, (low + high + 1) / 2)
     axes.set_title(f"{first.task}, {first.model}", fontsize=10)
     axes.set_xlabel("trainable parameters, head apart", fontsize=8)
     axes.set_ylabel(f"{first.headline_metric}, %", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=7, loc="lower right")
+
+
+def _spread(records: Sequence[Record]) -> float:
+    """The most trained parameters over the fewest."""
+    sizes = [record.parameters.method for record in records]
+    return max(sizes) / min(sizes)
