@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from lora_repro.config import LoRAConfig
 from lora_repro.methods.lora_layers import LoRALinear, LoRASlices, draw_A
 from lora_repro.methods.merging import merged_weight
-from lora_repro.models.architectures import Slice, architecture
+from lora_repro.models.architectures import architecture
 
 loralib = pytest.importorskip("loralib")
 
@@ -22,11 +23,13 @@ def randn(*shape: int, seed: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def lora(dropout: float = 0.0) -> LoRAConfig:
+    return LoRAConfig(name="lora", r=R, alpha=ALPHA, dropout=dropout, targets=[], init="kaiming")
+
+
 def linear_pair(dropout: float = 0.0) -> tuple[LoRALinear, nn.Module]:
     base = nn.Linear(IN, OUT)
-    ours = LoRALinear(
-        base, {"W_q": Slice("q")}, {"W_q": R}, ALPHA, dropout, "kaiming", torch.Generator().manual_seed(0)
-    )
+    ours = LoRALinear(base, R, lora(dropout=dropout), torch.Generator().manual_seed(0))
     theirs = loralib.Linear(IN, OUT, r=R, lora_alpha=ALPHA, lora_dropout=dropout, merge_weights=True)
     with torch.no_grad():
         ours.lora_B.copy_(randn(OUT, R, seed=1))
@@ -44,7 +47,7 @@ def gpt2_pair(enabled: list[str]) -> tuple[LoRASlices, nn.Module]:
         base.weight.copy_(randn(d, 3 * d, seed=0))
         base.bias.copy_(randn(3 * d, seed=1))
     slices = {weight: architecture("gpt2").weights[weight] for weight in enabled}
-    ours = LoRASlices(base, slices, dict.fromkeys(enabled, R), ALPHA, 0.0, "kaiming", torch.Generator().manual_seed(0))
+    ours = LoRASlices(base, slices, dict.fromkeys(enabled, R), lora(), torch.Generator().manual_seed(0))
     flags = [weight in enabled for weight in ("W_q", "W_k", "W_v")]
     theirs = loralib.MergedLinear(
         d, 3 * d, r=R, lora_alpha=ALPHA, enable_lora=flags, fan_in_fan_out=True, merge_weights=True
@@ -132,9 +135,10 @@ def test_merged_linear_forward_gradients_and_merged_weights(enabled: list[str]) 
 
 def test_a_whole_gpt2_with_the_authors_layer_in_it() -> None:
     from lora_repro.methods.apply import adapt
-    from tests.tiny_backbones import batch, lora, tiny
+    from tests.tiny_backbones import batch, tiny
+    from tests.tiny_backbones import lora as tiny_lora
 
-    adapted = adapt(tiny("gpt2"), lora(r=4, alpha=32), seed=0)
+    adapted = adapt(tiny("gpt2"), tiny_lora(r=4, alpha=32), seed=0)
     reference = tiny("gpt2").model
     with torch.no_grad():
         for seed, name in enumerate(adapted.method_names):
