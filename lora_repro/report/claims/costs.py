@@ -46,10 +46,12 @@ def shrinks(cells: Cells) -> tuple[Finding, str] | None:
     sizes = [size for size in TABLE1 if size in cells]
     if len(sizes) < 2:
         return None
-    pairs = [(method, *(_largest(cells[size], method) for size in (sizes[0], sizes[-1]))) for method in ADAPTERS]
-    known = [(method, small, large) for method, small, large in pairs if small is not None and large is not None]
-    if len(known) < 2:
-        return None
+    known = []
+    for method in ADAPTERS:
+        small, large = (_largest(cells[size], method) for size in (sizes[0], sizes[-1]))
+        if small is None or large is None:
+            return None
+        known.append((method, small, large))
     holds = all(large.high < small.low for _, small, large in known)
     fails = any(large.low > small.high for _, small, large in known)
     texts = [f"{name}: {small} at {_size(sizes[0])}, {large} at {_size(sizes[-1])}" for name, small, large in known]
@@ -58,8 +60,11 @@ def shrinks(cells: Cells) -> tuple[Finding, str] | None:
 
 def H_slower(cells: Cells) -> tuple[Finding, str] | None:
     """A3: Adapter^H lies above Adapter^L in every cell of Table 1 that was measured."""
-    triples = [(size, *(_largest(cells[size], method) for method in ADAPTERS)) for size in TABLE1 if size in cells]
-    known = [(size, low, high) for size, low, high in triples if low is not None and high is not None]
+    known = []
+    for size in (size for size in TABLE1 if size in cells):
+        L, H = (_largest(cells[size], method) for method in ADAPTERS)
+        if L is not None and H is not None:
+            known.append((size, L, H))
     if not known:
         return None
     holds, fails = all(H.low > L.high for _, L, H in known), any(H.high < L.low for _, L, H in known)
