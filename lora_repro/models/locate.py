@@ -62,7 +62,10 @@ def _here(config: ModelConfig) -> Path | None:
         if gguf is not None:
             return gguf
         if not folder.is_dir():
-            raise BackboneError(f"model.path={config.path} is not a folder; it should hold the files of {config.name}")
+            maker = "; experiments/pretrain_mini.py makes it" if config.path.startswith(PACKAGE) else ""
+            raise BackboneError(
+                f"model.path={config.path} is not a folder; it should hold the files of {config.name}{maker}"
+            )
         missing = missing_files(folder)
         if missing:
             raise BackboneError(f"model.path={config.path} lacks {' and '.join(missing)}; {_inventory(folder)}")
