@@ -103,7 +103,8 @@ def measure_grid(
                 built = _build(model, lora, [adapter(*size) for size in cell.adapters], conditions, device)
                 built_for = cell.adapters
             pass_seconds = estimate(built[0].model, cell.batch, cell.length)
-            needed = pass_seconds * len(built) * (conditions.warmup + MIN_ROUNDS) / 60
+            warmup = conditions.warmup / (1 if device.type == "cuda" else cell.batch)  # in passes of the whole batch
+            needed = pass_seconds * len(built) * (warmup + MIN_ROUNDS) / 60
             left = None if conditions.minutes is None else conditions.minutes - (time.perf_counter() - begin) / 60
             if left is not None and needed > left:
                 say(f"{name}: left out, it takes at least {needed:.1f} min and {left:.1f} are left; call again")
