@@ -16,7 +16,7 @@ from lora_repro.run import run, run_folder
 from tests.end_to_end.conftest import overrides
 from tests.end_to_end.launcher import Launcher, Started, launching
 
-SHORT = ("recipe.epochs=3", "save_every_minutes=0")  # a checkpoint after every step
+SHORT = ("recipe.epochs=10", "save_every_minutes=0")  # a checkpoint after every step; long enough for a late kill
 
 
 @pytest.fixture(scope="module")

@@ -235,7 +235,8 @@ def test_a_study_on_slurm(cluster: Cluster, tmp_path: Path) -> None:
     until(lambda: re.search(cut, cluster.logs()), "the time limit has come")
     cluster.slurm.run(["scontrol", "update", f"jobid={limited_job}", "timelimit=30"])  # a slow machine gets there too
 
-    # the node fails while the killed run is on it again
+    # the node fails while both are on it again (a job between requeue and start would be lost with the node's memory)
+    until(lambda: owner(run_folder(limited)) is not None, "the run cut at its time limit goes on")
     until(lambda: (found := owner(run_folder(killed))) and found.process != holder.process, "the killed run goes on")
     node = cluster.slurm.run(["sinfo", "-h", "-o", "%n"]).strip()
     cluster.slurm.run(["scontrol", "update", f"nodename={node}", "state=down", "reason=test"])
