@@ -33,6 +33,14 @@ def wait_for(path: Path, process: Started, seconds: float = 60) -> None:
         time.sleep(0.005)
 
 
+def written(path: Path) -> int:
+    """When; 0 while there is none, as between the renaming of one state and of the next."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def science_of(record: Record) -> tuple:
     """All that must not depend on interruptions: everything but times."""
     epochs = [(e.epoch, e.step, e.train_loss, e.eval_loss, e.metrics, e.headline, e.collapsed) for e in record.epochs]
@@ -62,9 +70,9 @@ def test_kill_9_in_mid_epoch_costs_nothing_but_time(
         process = launcher.start("run", *arguments)
         folder = run_folder(config)
         newest = folder / "resume.pt"
-        before = newest.stat().st_mtime_ns if newest.exists() else 0
+        before = written(newest)
         wait_for(newest, process)
-        while process.poll() is None and newest.exists() and newest.stat().st_mtime_ns == before:
+        while process.poll() is None and written(newest) == before:
             time.sleep(0.002)
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)

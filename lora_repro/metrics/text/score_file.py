@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from lora_repro.errors import DataError
+from lora_repro.metrics.text import java
 from lora_repro.metrics.text.files import References, read_outputs, read_references
-from lora_repro.metrics.text.java import JavaText, missing
 from lora_repro.metrics.text.score import METRICS, TextScores, check_texts, score_groups
 from lora_repro.tasks.data_to_text import DATA_TO_TEXT, DataToTextTask, task_named
 
@@ -60,7 +60,7 @@ def score_outputs(
     allow_empty: bool = False,
 ) -> dict[str, TextScores]:
     """Scores of each group of inputs, one METEOR process for all of them."""
-    with nullcontext() if missing() else JavaText() as java_text:
+    with nullcontext() if java.missing() else java.JavaText() as java_text:
         return score_groups(
             outputs,
             references.texts,
