@@ -128,7 +128,8 @@ def test_page_and_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert all(f"{claim.name}. {claim.statement}" in page for claim in CLAIMS)
     assert summary(decided) == "39 claims: 5 hold, 0 do not hold, 34 have not enough runs."
     assert as_csv(decided).count("\n") == 1 + sum(len(item.outcomes) for item in decided)
-    assert main([f"--records={tmp_path}", f"--tables={tmp_path}", f"--out={tmp_path / 'claims'}"]) == 0
+    empty = [f"--{folder}={tmp_path}" for folder in ("records", "analyses", "tables")]
+    assert main([*empty, f"--out={tmp_path / 'claims'}"]) == 0
     assert "39 claims" in capsys.readouterr().out
     assert (tmp_path / "claims" / "claims.md").read_text() == markdown(decide([], Audited(())))
     assert json.dumps(str(tmp_path)) not in page
