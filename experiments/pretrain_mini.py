@@ -44,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--licences", default="", help="of the text: one sentence for the model card")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, default=32, help="blocks of 128 tokens a step")
-    parser.add_argument("--short", type=int, default=0, help="first steps on blocks of 32 tokens")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--share", type=float, default=0.2, help="of the tokens masked (roberta)")
     parser.add_argument("--optimiser", choices=["muon", "adamw"], default="muon")
@@ -68,9 +67,7 @@ def run(options: argparse.Namespace) -> None:
     options.log.mkdir(parents=True, exist_ok=True)
     tokenizer, blocks, aside, text = prepared(options, shape, work)
 
-    plan = Plan(
-        steps=options.steps, batch=options.batch, lr=options.lr, short=options.short, muon=options.optimiser == "muon"
-    )
+    plan = Plan(steps=options.steps, batch=options.batch, lr=options.lr, muon=options.optimiser == "muon")
     precision = resolve("auto", torch.device("cpu"))
     model = without_dropout(build(kind, shape, plan.seed))
     start_positions_as_sinusoids(model)

@@ -17,8 +17,7 @@ from lora_repro import records
 from lora_repro.compose import compose_run
 from lora_repro.config import RunConfig
 from lora_repro.report.layout import Table
-from lora_repro.studies.estimate import train_tokens
-from lora_repro.studies.plan import Plan, Planned
+from lora_repro.studies.plan import listed
 from lora_repro.studies.workers import conclude, run_beside, run_here
 
 SEED = 100
@@ -43,26 +42,6 @@ def plan(arguments: argparse.Namespace) -> list[tuple[list[str], RunConfig]]:
         [*common, f"method={method}", f"recipe.lr={rate}"] for method, rates in LEARNING_RATES.items() for rate in rates
     ]
     return [(items, compose_run(items)) for items in every]
-
-
-def study(runs: list[tuple[list[str], RunConfig]]) -> Plan:
-    """The same as a plan that can be carried out."""
-    planned = tuple(
-        Planned(
-            row=f"{config.method.name} {config.recipe.lr:g}",
-            model=config.model.name,
-            method=config.method.name,
-            task=config.task.name,
-            seed=config.seed,
-            recipe=config.recipe.source,
-            place=str(records.place(config)),
-            tokens=train_tokens(config),
-            items=tuple(items),
-        )
-        for items, config in runs
-    )
-    first = runs[0][1]
-    return Plan("tune-mini", "Learning rates of recipe mini", first.records, first.runs, "median", planned)
 
 
 def table(configs: list[RunConfig]) -> Table:
@@ -97,7 +76,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default: %(default)s)")
     arguments = parser.parse_args()
     runs = plan(arguments)
-    wanted = study(runs)
+    wanted = listed("tune-mini", "Learning rates of recipe mini", runs)
     code = run_beside(wanted, arguments.jobs) if arguments.jobs > 1 else conclude(run_here(wanted))
     shown = table([config for _, config in runs])
     shown.save(FOLDER / "minilm-l6")

@@ -19,8 +19,8 @@ from lora_repro import records
 from lora_repro.compose import compose_run
 from lora_repro.config import RunConfig
 from lora_repro.report.layout import Table
-from lora_repro.studies.quickstart import CACHE, cost, stay_here
-from lora_repro.studies.side_by_side import Job, jobs, run_side_by_side
+from lora_repro.studies.plan import listed
+from lora_repro.studies.quickstart import CACHE, carry_out, jobs, stay_here
 
 SEED = 100
 TASKS = ("sst2", "mrpc")
@@ -44,23 +44,21 @@ FOLDER = Path("results/tuning")
 RUNS = Path("runs/tuning")
 
 
-def plan(settings: Sequence[str] = ()) -> list[Job]:
-    """All runs, method by method."""
+def plan(settings: Sequence[str] = ()) -> list[tuple[list[str], RunConfig]]:
+    """All runs, method by method: items and configuration."""
     common = [
         "model=roberta-mini", "recipe=mini", "data.sources=[embedded]", f"seed={SEED}",
         f"records={RUNS}/records", f"runs={RUNS}/runs",
         f"data.cache={CACHE}/encodings",
     ]  # fmt: skip
     science = ["recipe.max_length=64", f"task.train_examples={TRAIN_EXAMPLES}"]
-    return [
-        Job(
-            compose_run([*common, *science, *settings, f"method={method}", f"task={task}", f"recipe.lr={rate}"]),
-            (*science, *settings, f"recipe.lr={rate}"),
-        )
+    every = [
+        [*common, *science, *settings, f"method={method}", f"task={task}", f"recipe.lr={rate}"]
         for method, rates in LEARNING_RATES.items()
         for rate in rates
         for task in TASKS
     ]
+    return [(items, compose_run(items)) for items in every]
 
 
 def table(configs: Sequence[RunConfig]) -> Table:
@@ -98,14 +96,14 @@ def main() -> int:
     parser.add_argument("settings", nargs="*", help="for every run, e.g. model.path=folder")
     arguments = parser.parse_args()
     stay_here(CACHE)
-    todo = plan(arguments.settings)
-    configs = [job.config for job in todo]
-    failed = run_side_by_side(todo, arguments.jobs, RUNS / "logs", cost)
-    table(configs).save(FOLDER / "roberta-mini")
-    print(table(configs).markdown())
-    for config in failed:
-        print(f"failed: {records.place(config)}")
-    return 1 if failed else 0
+    runs = plan(arguments.settings)
+    configs = [config for _, config in runs]
+    wanted = listed("tune-roberta-mini", "Learning rates of recipe mini", runs)
+    code = carry_out(wanted, configs, arguments.jobs, RUNS / "logs")
+    shown = table(configs)
+    shown.save(FOLDER / "roberta-mini")
+    print(shown.markdown())
+    return code
 
 
 if __name__ == "__main__":

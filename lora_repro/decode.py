@@ -70,9 +70,8 @@ def _write(
 ) -> None:
     from lora_repro.decoding.beam import Search
     from lora_repro.decoding.write import stop_tokens, weights_fingerprint, write_texts
-    from lora_repro.metrics.text.files import References
-    from lora_repro.metrics.text.score import METRICS
-    from lora_repro.metrics.text.score_file import score_outputs, table
+    from lora_repro.kinds.data_to_text import score
+    from lora_repro.metrics.text.score_file import table
     from lora_repro.records import write_atomically
     from lora_repro.training import precision as precisions
     from lora_repro.training.distributed import World, local_device
@@ -106,10 +105,8 @@ def _write(
         f"{out}: {len(written.texts)} outputs, {empty} of them empty, {written.unfinished} cut off at "
         f"{arguments.max_new_tokens} tokens; {written.tokens / written.seconds:.1f} tokens per second"
     )
-    groups = examples.groups()
-    references = References(examples.references, groups)
-    scores = score_outputs(task, written.texts, references, METRICS[task.protocol], allow_empty=True)
-    print(table(scores, {name: len(positions) for name, positions in groups.items()}))
+    sizes = {name: len(positions) for name, positions in examples.groups().items()}
+    print(table(score(task, examples, written.texts), sizes))
 
 
 def _task(name: str, adapter: Path) -> str:

@@ -16,9 +16,10 @@ from lora_repro.report.audited import Audited
 from lora_repro.report.claims.page import as_csv, decide, markdown
 from lora_repro.report.figures.render import drawings
 from lora_repro.report.figures.style import Rendered
+from lora_repro.report.inputs import AUDIT
 from lora_repro.report.layout import Table
 from lora_repro.report.page.build import build
-from lora_repro.report.tables import AUDIT, BEGIN, END, all_tables
+from lora_repro.report.tables import BEGIN, END, all_tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

@@ -7,6 +7,7 @@ formed while training: the two thin products are taken one after the other.
 """
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ from lora_repro.models.architectures import Slice
 GAUSSIAN_STD = 0.02  # of A: see `lora_repro.methods.lora`
 
 
-class LoRALayer(nn.Module):
+class LoRALayer(nn.Module, ABC):
     """What both layers share: the frozen projection, and how to give it back."""
 
     def __init__(self, base: nn.Module, dropout: float):
@@ -48,9 +49,9 @@ class LoRALayer(nn.Module):
         """Names of LoRA's own parameters, relative to this layer."""
         return [name for name, _ in self.named_parameters() if name.startswith(("lora_A", "lora_B"))]
 
+    @abstractmethod
     def update(self) -> Tensor:
         """(alpha / r) B A as a dense matrix (out, in), fp32; for merging and analysis only."""
-        raise NotImplementedError(f"{type(self).__name__} must say what its update is")
 
     def plain(self, weight: Tensor) -> nn.Module:
         """The backbone's own module with `weight`, laid out as the backbone's, and the shared bias."""

@@ -23,6 +23,7 @@ Details:
 - `hidden_states` and `attentions` in a model's output keep the inserted columns.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -43,7 +44,7 @@ _MARK = "_lora_repro_mask"  # attribute of a cache: (b, t') mask of its columns 
 _TAKEN = "_lora_repro_taken"  # attribute of a cache: t, the prompt's columns as the caller counts them
 
 
-class VirtualTokens(nn.Module):
+class VirtualTokens(nn.Module, ABC):
     """The positions; methods add what is learnt there.
 
     Args:
@@ -69,9 +70,9 @@ class VirtualTokens(nn.Module):
         self._mask: Tensor | None = None  # (b, t + l_p + l_i)
         self.prompt_lengths: Tensor | None = None  # (b,) of the text that is being generated
 
+    @abstractmethod
     def embeddings(self) -> Tensor:
         """(l_p + l_i, d) what stands where the backbone expects word embeddings."""
-        raise NotImplementedError(f"{type(self).__name__} must say what its tokens' embeddings are")
 
     def enter(self, base: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[()], dict[str, Any]]:
         """Forward pre-hook of the encoder or decoder."""

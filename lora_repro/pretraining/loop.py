@@ -29,7 +29,6 @@ class Plan:
     warmup: int = 100  # steps
     decay: float = 0.35  # share of the steps over which the learning rate falls to 0, at the end
     long: float = 0.15  # share of the steps, at the end, on blocks of the whole length: short ones cost less a token
-    short: int = 0  # first steps, on quarters of a block: it is sooner found that the neighbours are what tells most
     clip: float = 1.0
     muon: bool = True
     seed: int = 0
@@ -49,7 +48,7 @@ def pretrain(
     log_every: int = 20,
     look_every: int = 200,
     save_every_seconds: float = 240.0,
-) -> int:
+) -> None:
     """Train until the plan's last step, from the saved state where there is one.
 
     Args:
@@ -57,9 +56,6 @@ def pretrain(
         log: JSON lines: step, tokens, loss (mean since the line before), lr, tokens per second, share of `peak`; and
             the held-out figures every `look_every` steps.
         peak: operations per second of a matrix product here.
-
-    Returns:
-        Tokens read over the whole training.
 
     Raises:
         FloatingPointError: the loss is not a number any more.
@@ -78,12 +74,7 @@ def pretrain(
     with tqdm(total=plan.steps, initial=first, unit="step", disable=None) as bar:
         for step in range(first, plan.steps):
             rows = _rows(len(blocks) - 1, step, plan)
-            if step < plan.short:
-                ids = objective.parted(blocks[rows], 4)
-            elif step < first_long:
-                ids = blocks[rows]
-            else:
-                ids = objective.joined(blocks, rows[: plan.batch // 2])
+            ids = blocks[rows] if step < first_long else objective.joined(blocks, rows[: plan.batch // 2])
             read, labels = objective.batch(torch.from_numpy(ids.astype(np.int64)), stream, training=True)
             with compute(precision, device):
                 loss = objective.loss(model, read, labels)
@@ -127,7 +118,6 @@ def pretrain(
                     }
                 )
                 last_save = time.monotonic()
-    return plan.steps * plan.batch * length
 
 
 def _rows(count: int, step: int, plan: Plan) -> np.ndarray:

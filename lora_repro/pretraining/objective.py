@@ -52,8 +52,9 @@ def start_positions_as_sinusoids(model: nn.Module) -> None:
     """Give the learnt position embeddings Vaswani et al.'s (2017) sinusoids, with wavelengths up to the model's length.
 
     From random positions a model must learn for each pair of them that they are neighbours; from sinusoids one linear
-    map does for all, so that a short training is not spent on it. They start larger than the token embeddings, which
-    outgrow them otherwise before the first layer has learnt to read them.
+    map does for all. They start larger than the token embeddings, which outgrow them otherwise before the first layer
+    has learnt to read them. (At the token embeddings' size they gained 0.04 nats of 7.2 after 60 steps of masked
+    modelling and 0.02 after 160: not what decides.)
     """
     positions = next(p for name, p in model.named_parameters() if "position_embeddings" in name or ".wpe" in name)
     count, width = positions.shape
@@ -98,13 +99,6 @@ class Objective:
         if self.kind == "roberta":
             after[:, 0] = after[:, -1]
         return np.concatenate([blocks[rows], after], axis=1)
-
-    def parted(self, blocks: np.ndarray, parts: int) -> np.ndarray:
-        """(b, t) -> (b parts, t / parts): short blocks, RoBERTa's in its special tokens."""
-        short = blocks.reshape(len(blocks) * parts, -1).copy()
-        if self.kind == "roberta":
-            short[:, 0], short[:, -1] = blocks[0, 0], blocks[0, -1]
-        return short
 
     def logits(self, model: Any, read: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(m, vocabulary) at the m labelled positions only, and their labels (m,)."""

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lora_repro import records as store
 from lora_repro.records import Record
 from lora_repro.report.cells import choose
+from lora_repro.report.inputs import add_records, read_records
 from lora_repro.report.layout import Table
 from lora_repro.report.settings import is_generated
 from lora_repro.report.statistics import CONFIDENCE, PAIRED_TEST, SIGNIFICANT, Summary, paired_p, summarise
@@ -143,15 +143,13 @@ def notes(grid: Grid) -> list[str]:
 def main(argv: Sequence[str]) -> int:
     """``lora-repro table``: render the comparison and the details, print the first, save both."""
     parser = argparse.ArgumentParser(prog="lora-repro table", description=__doc__)
-    parser.add_argument("--records", default="results/records", help="folder of records (default: %(default)s)")
+    add_records(parser)
     parser.add_argument("--model", required=True, help="backbone, e.g. roberta-base")
     parser.add_argument("--recipe", default="paper", help="paper, official or mini (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="seeds of a full cell (default: %(default)s)")
     parser.add_argument("--out", default="results/tables", help="folder for the files (default: %(default)s)")
     arguments = parser.parse_args(argv)
-    found, damaged = store.load_all(arguments.records)
-    for message in damaged:
-        print(f"warning: {message}")
+    found, _ = read_records(arguments)
     return show(Grid(found, arguments.model, arguments.recipe), arguments.seeds, Path(arguments.out))
 
 

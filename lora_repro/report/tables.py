@@ -11,6 +11,7 @@ from lora_repro.records import Record
 from lora_repro.report import glue_table, sweep_table, text_table
 from lora_repro.report.audited import Audited
 from lora_repro.report.glue_table import Grid
+from lora_repro.report.inputs import AUDIT, add_records, read_records
 from lora_repro.report.layout import Table
 from lora_repro.report.paper.answers import MODELS
 from lora_repro.report.paper.facts import FACTS
@@ -18,10 +19,6 @@ from lora_repro.report.paper_table import render
 from lora_repro.report.scores import TEXT_METRICS, statistic_of
 from lora_repro.report.text_table import TextGrid
 from lora_repro.tasks.glue import GLUE
-
-AUDIT = "parameters.csv"
-"""What ``lora-repro audit`` leaves beside the tables."""
-
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 """Marks around the table on the front page."""
@@ -76,14 +73,12 @@ def full_cell(runs: Sequence[Record]) -> int:
 def main(argv: Sequence[str]) -> int:
     """Render every table from the records; what the audit counted is read from the same folder."""
     parser = argparse.ArgumentParser(prog="lora-repro tables", description=main.__doc__)
-    parser.add_argument("--records", default="results/records", help="folder of records (default: %(default)s)")
+    add_records(parser)
     parser.add_argument("--out", default="results/tables", help="folder for the files (default: %(default)s)")
     parser.add_argument("--front-page", help="Markdown file to show --show in, between its results marks")
     parser.add_argument("--show", help="table of --front-page, e.g. glue_minilm-l6_mini")
     arguments = parser.parse_args(argv)
-    found, damaged = store.load_all(arguments.records)
-    for message in damaged:
-        print(f"warning: {message}")
+    found, damaged = read_records(arguments)
     out = Path(arguments.out)
     built = all_tables(found, damaged, Audited.read(out / AUDIT))
     for name, table in built.items():

@@ -1,7 +1,7 @@
 """``conf/studies/<name>.yaml``: the runs that answer one table or figure, as data.
 
 A study is a grid: model x (parts: methods, their settings) x tasks x seeds. A file holds differences only; what it
-does not say comes from the recipe. This file reads and checks; `lora_repro.studies.grid` makes runs of it.
+does not say comes from the recipe. This file reads and checks; `lora_repro.studies.plan` makes runs of it.
 """
 
 from collections.abc import Mapping

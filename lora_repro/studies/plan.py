@@ -141,6 +141,30 @@ def make_plan(request: Request) -> Plan:
     )
 
 
+def listed(name: str, answers: str, runs: Sequence[tuple[Sequence[str], RunConfig]]) -> Plan:
+    """A plan of runs that no study's file tells of, in their order.
+
+    Args:
+        runs: the items that compose each run, and what they compose; all keep their records in one store.
+    """
+    first = runs[0][1]
+    planned = [
+        Planned(
+            row=config.method.name,
+            model=config.model.name,
+            method=config.method.name,
+            task=config.task.name,
+            seed=config.seed,
+            recipe=config.recipe.source,
+            place=str(records.place(config)),
+            tokens=train_tokens(config),
+            items=tuple(items),
+        )
+        for items, config in runs
+    ]
+    return Plan(name, answers, first.records, first.runs, "median", tuple(planned))
+
+
 def first_run(request: Request) -> Planned:
     """The first run alone: what it needs can be looked for long before the whole grid is composed.
 

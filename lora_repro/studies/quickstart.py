@@ -13,12 +13,15 @@ from pathlib import Path
 
 from lora_repro import records
 from lora_repro.config import MethodConfig, ModelConfig, RunConfig
-from lora_repro.errors import ConfigError
+from lora_repro.errors import ConfigError, Interrupted
 from lora_repro.overrides import METHODS, override
 from lora_repro.studies.composed import Composed
-from lora_repro.studies.side_by_side import Job, jobs, run_side_by_side
+from lora_repro.studies.estimate import MEAN_TOKENS
+from lora_repro.studies.plan import Plan, listed
+from lora_repro.studies.states import DONE, state
 
 CACHE = Path(".cache")
+MOST_JOBS = 4  # each takes most of a gigabyte
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ PARTS = (
 )
 
 
-TOKENS = {"sst2": 12, "cola": 11, "mrpc": 34, "qqp": 24, "qnli": 24, "mnli": 20, "rte": 22, "stsb": 34, "e2e": 85}
-"""Of a generated example, about."""
+def jobs() -> int:
+    """Processes that this machine should run side by side: one a core, `MOST_JOBS` at most."""
+    return min(os.cpu_count() or 1, MOST_JOBS)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,8 +78,9 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"--jobs={arguments.jobs} must be at least 1")
     stay_here(CACHE)
     began, out = time.monotonic(), Path(arguments.out)
-    todo = plan(arguments)
-    configs = [job.config for job in todo]
+    runs = plan(arguments)
+    configs = [config for _, config in runs]
+    wanted = listed("quickstart", "The suite's own comparison", runs)
     missing = sum(records.find(config) is None for config in configs)
     models = list(dict.fromkeys(config.model.name for config in configs))
     tasks = list(dict.fromkeys(config.task.name for config in configs))
@@ -85,17 +90,32 @@ def main(argv: Sequence[str]) -> int:
         "no network is used",
         flush=True,
     )
-    failed = run_side_by_side(todo, arguments.jobs, out / "logs", cost)
+    code = carry_out(wanted, configs, arguments.jobs, out / "logs") if missing else 0
     written = show(configs, out)
     print("saved " + ", ".join(str(path) for path in written))
-    for config in failed:
-        print(f"failed: {records.place(config)}; {out / 'runs' / records.place(config) / 'failed.txt'} says why")
-    print(f"{len(configs) - len(failed)} of {len(configs)} runs done, {time.monotonic() - began:.0f} s")
-    return 1 if failed else 0
+    done = sum(state(wanted, run).kind == DONE for run in wanted.planned)
+    print(f"{done} of {len(configs)} runs done, {time.monotonic() - began:.0f} s")
+    return code
 
 
-def plan(arguments: argparse.Namespace) -> list[Job]:
-    """The runs, task by task, so that whole columns of the comparison come first.
+def carry_out(wanted: Plan, configs: Sequence[RunConfig], processes: int, logs: Path) -> int:
+    """Run what is missing, with a line on the screen; 1 when a run failed.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM; the runs' states are saved.
+    """
+    from lora_repro.studies.progress import bar
+    from lora_repro.studies.workers import run_beside
+
+    costs = {run.place: cost(config) for run, config in zip(wanted.planned, configs, strict=True)}
+    code = run_beside(wanted, processes, logs=logs, watch=bar(wanted, costs))
+    if code == Interrupted.exit_code:
+        raise Interrupted("stopped; the same command goes on")
+    return code
+
+
+def plan(arguments: argparse.Namespace) -> list[tuple[tuple[str, ...], RunConfig]]:
+    """The runs and the items that compose them, task by task, so that whole columns of the comparison come first.
 
     Raises:
         ConfigError: a setting is wrong; nothing has started then.
@@ -122,12 +142,12 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
         if wanted is None or task in wanted
         for method in methods
     ]
-    todo = []
+    runs = []
     for part, task, method in cells:
-        items = _latest(part, arguments)
         chosen = [f"model={part.model}", f"task={task}", f"method={method}"]
-        todo.append(Job(composed.config([*chosen, *common, *items]), items))
-    return todo
+        items = (*chosen, *common, *_latest(part, arguments))
+        runs.append((items, composed.config(items)))
+    return runs
 
 
 def _latest(part: Part, arguments: argparse.Namespace) -> tuple[str, ...]:
@@ -139,7 +159,7 @@ def _latest(part: Part, arguments: argparse.Namespace) -> tuple[str, ...]:
 def cost(config: RunConfig) -> float:
     """About how many tokens a run reads, for the time left: virtual tokens come to each example, texts are written."""
     virtual = getattr(config.method, "l_p", 0) + getattr(config.method, "l_i", 0)
-    tokens = TOKENS[config.task.name] + virtual
+    tokens = MEAN_TOKENS[config.task.name] + virtual
     written = 10 * (config.task.eval_examples or 0) * tokens if config.task.name == "e2e" else 0
     return float((config.task.train_examples or 0) * config.recipe.epochs * tokens + written)
 

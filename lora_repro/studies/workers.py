@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,9 @@ from lora_repro.errors import Interrupted, UserError
 from lora_repro.studies.execute import Outcome, execute
 from lora_repro.studies.plan import Plan, from_json
 from lora_repro.studies.states import FAILED, state
+
+Watch = Callable[[Callable[[], bool]], None]
+"""Looks on while processes run; it is given what says whether any of them still does."""
 
 
 def run_here(plan: Plan, since: float | None = None) -> Outcome:
@@ -26,10 +30,14 @@ def run_here(plan: Plan, since: float | None = None) -> Outcome:
     return execute(plan, run, since=since)
 
 
-def run_beside(plan: Plan, jobs: int) -> int:
+def run_beside(plan: Plan, jobs: int, *, logs: Path | None = None, watch: Watch | None = None) -> int:
     """Run what is missing in `jobs` processes, and say at the end what failed in any of them.
 
     Ctrl-C and SIGTERM reach every process: each saves its run's state at the next step and leaves.
+
+    Args:
+        logs: folder for what the processes print, ``worker-<n>.log``; None: they print here.
+        watch: see `Watch`; None: nobody looks on.
 
     Returns:
         0, 1 when a run failed or a process was killed, 130 when they were asked to stop.
@@ -45,7 +53,10 @@ def run_beside(plan: Plan, jobs: int) -> int:
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        workers += [_start(text, environment) for environment in shares(jobs)]
+        for number, environment in enumerate(shares(jobs), start=1):
+            workers.append(_start(text, environment, logs and logs / f"worker-{number}.log"))
+        if watch is not None:
+            watch(lambda: any(worker.poll() is None for worker in workers))
         codes = [worker.wait() for worker in workers]
     finally:
         for number, handler in before.items():
@@ -78,14 +89,21 @@ def shares(jobs: int) -> list[dict[str, str]]:
     return made
 
 
-def _start(text: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "lora_repro.studies.workers"],
-        env={**os.environ, **environment},
-        stdin=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # a Ctrl-C in the terminal comes through us, once
-    )
+def _start(text: str, environment: dict[str, str], log: Path | None) -> subprocess.Popen[str]:
+    with ExitStack() as stack:
+        out = None
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            out = stack.enter_context(log.open("a", encoding="utf-8"))
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "lora_repro.studies.workers"],
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+            text=True,
+            start_new_session=True,  # a Ctrl-C in the terminal comes through us, once
+        )
     assert worker.stdin is not None
     with worker.stdin as pipe:
         pipe.write(text)

@@ -8,8 +8,7 @@ import torch
 
 from lora_repro.config import MethodConfig
 from lora_repro.errors import BackboneError
-from lora_repro.methods.virtual_tokens import VirtualTokens, draw_words, virtual_tokens, wants_prompt_lengths
-from lora_repro.models.architectures import ARCHITECTURES
+from lora_repro.methods.virtual_tokens import draw_words, virtual_tokens, wants_prompt_lengths
 from tests.methods.virtual import INFIX, PAD, PREFIX, PROMPTS, TEXTS, name_of, padded, real, strong, with_words
 from tests.tiny_backbones import DECODERS, ENCODERS, prefix_methods, tiny
 
@@ -181,8 +180,6 @@ def test_refusals() -> None:
         model(torch.zeros(1, 1, dtype=torch.long), past_key_values=cache)
     with pytest.raises(TypeError, match="input_ids alone by position"):
         model.transformer(torch.zeros(1, 3, dtype=torch.long), None)
-    with pytest.raises(NotImplementedError, match="must say what"):
-        VirtualTokens(tiny("bert").model, ARCHITECTURES["bert"], 1, 0, infix_predicts=True).embeddings()
 
 
 def test_roberta_has_fewer_positions_than_rows() -> None:

@@ -173,7 +173,7 @@ SLEEPER = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sy
 def test_a_stop_reaches_every_process(planned: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[str]] = []
 
-    def start(text: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    def start(text: str, environment: dict[str, str], log: Path | None) -> subprocess.Popen[str]:
         worker = subprocess.Popen([sys.executable, "-u", "-c", SLEEPER], stdout=subprocess.PIPE, text=True)
         assert worker.stdout is not None and worker.stdout.readline() == "1\n"
         started.append(worker)
@@ -190,7 +190,7 @@ def test_a_killed_process_is_told(
     planned: Planner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = "import os; os.kill(os.getpid(), 9)"
-    monkeypatch.setattr(workers, "_start", lambda text, environment: subprocess.Popen([sys.executable, "-c", code]))
+    monkeypatch.setattr(workers, "_start", lambda *_: subprocess.Popen([sys.executable, "-c", code]))
     assert workers.run_beside(planned(*THREE), 2) == 1
     assert "process 2 of 2 was killed by SIGKILL" in capsys.readouterr().out
 

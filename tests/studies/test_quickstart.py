@@ -20,7 +20,7 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def planned(*arguments: str):  # type: ignore[no-untyped-def]
-    return [job.config for job in quickstart.plan(quickstart.parser().parse_args(arguments))]
+    return [config for _, config in quickstart.plan(quickstart.parser().parse_args(arguments))]
 
 
 def test_every_method_on_every_backbone_and_task(monkeypatch: pytest.MonkeyPatch) -> None:

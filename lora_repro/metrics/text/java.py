@@ -33,11 +33,13 @@ def missing() -> str | None:
     return None if _package() else "pycocoevalcap not found"
 
 
-@cache
 def shared() -> "JavaText | None":
     """This process's `JavaText`, ended with the process: runs of a study share one. None where `missing` says why."""
-    if missing():
-        return None
+    return None if missing() else _opened()
+
+
+@cache
+def _opened() -> "JavaText":
     opened = JavaText()
     atexit.register(opened.close)
     return opened

@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from lora_repro.errors import DataError
@@ -60,17 +59,16 @@ def score_outputs(
     allow_empty: bool = False,
 ) -> dict[str, TextScores]:
     """Scores of each group of inputs, one METEOR process for all of them."""
-    with nullcontext() if java.missing() else java.JavaText() as java_text:
-        return score_groups(
-            outputs,
-            references.texts,
-            references.groups,
-            metrics,
-            protocol=task.protocol,
-            nist_variant=nist_variant,  # type: ignore[arg-type]  # score_texts refuses any other
-            java_text=java_text,
-            allow_empty=allow_empty,
-        )
+    return score_groups(
+        outputs,
+        references.texts,
+        references.groups,
+        metrics,
+        protocol=task.protocol,
+        nist_variant=nist_variant,  # type: ignore[arg-type]  # score_texts refuses any other
+        java_text=java.shared(),
+        allow_empty=allow_empty,
+    )
 
 
 def table(scores: dict[str, TextScores], sizes: dict[str, int]) -> str:

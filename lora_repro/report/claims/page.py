@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lora_repro import records as store
-from lora_repro.analysis.record import ROOT, AnalysisRecord, load_all
+from lora_repro.analysis.record import AnalysisRecord
 from lora_repro.records import Record, write_atomically
 from lora_repro.report.audited import Audited
 from lora_repro.report.claims import Claim, Finding, Outcome
 from lora_repro.report.claims.evidence import Evidence
 from lora_repro.report.claims.registry import CLAIMS
-from lora_repro.report.tables import AUDIT
+from lora_repro.report.inputs import add_inputs, read_inputs
 
 GROUPS = {
     "A": "Inference latency",
@@ -97,18 +96,11 @@ def as_csv(decided: Sequence[Decided]) -> str:
 def main(argv: Sequence[str]) -> int:
     """Decide every claim of the paper that public models can test, on the records that are there."""
     parser = argparse.ArgumentParser(prog="lora-repro claims", description=main.__doc__)
-    parser.add_argument("--records", default="results/records", help="folder of records (default: %(default)s)")
-    parser.add_argument("--analyses", default=ROOT, help="folder of the analyses' records (default: %(default)s)")
-    parser.add_argument("--tables", default="results/tables", help="folder of the audit (default: %(default)s)")
+    add_inputs(parser)
     parser.add_argument("--out", default="results/claims", help="folder for the files (default: %(default)s)")
     arguments = parser.parse_args(argv)
-    found, damaged = store.load_all(arguments.records)
-    for message in damaged:
-        print(f"warning: {message}")
-    analyses, unread = load_all(arguments.analyses)
-    for message in unread:
-        print(f"warning: {message}")
-    decided = decide(found, Audited.read(Path(arguments.tables) / AUDIT), analyses)
+    inputs = read_inputs(arguments)
+    decided = decide(inputs.runs, inputs.audited, inputs.analyses)
     out = Path(arguments.out)
     write_atomically(out / "claims.md", markdown(decided).encode())
     write_atomically(out / "claims.csv", as_csv(decided).encode())

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from lora_repro import records as store
 from lora_repro.records import Record
 from lora_repro.report.figures import budget, comparisons, heat_map
 from lora_repro.report.figures.panels import caption, panels
 from lora_repro.report.figures.style import Drawing
+from lora_repro.report.inputs import add_records, read_records
 from lora_repro.report.tables import backbones
 from lora_repro.tasks.glue import GLUE
 
@@ -97,12 +97,10 @@ def drawings(records: Sequence[Record]) -> list[Drawing]:
 def main(argv: Sequence[str]) -> int:
     """Draw every figure from the records."""
     parser = argparse.ArgumentParser(prog="lora-repro figures", description=main.__doc__)
-    parser.add_argument("--records", default="results/records", help="folder of records (default: %(default)s)")
+    add_records(parser)
     parser.add_argument("--out", default="results/figures", help="folder for the files (default: %(default)s)")
     arguments = parser.parse_args(argv)
-    found, damaged = store.load_all(arguments.records)
-    for message in damaged:
-        print(f"warning: {message}")
+    found, _ = read_records(arguments)
     built = drawings(found)
     for drawing in built:
         drawing.render().save(Path(arguments.out))

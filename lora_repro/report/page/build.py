@@ -9,8 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from lora_repro import records as store
-from lora_repro.analysis.record import ROOT, AnalysisRecord, load_all
+from lora_repro.analysis.record import AnalysisRecord
 from lora_repro.records import Record, write_atomically
 from lora_repro.report.analysis.render import all_figures
 from lora_repro.report.analysis.tables import tables_of
@@ -19,10 +18,11 @@ from lora_repro.report.claims import Finding
 from lora_repro.report.claims.page import GROUPS, HOW, Decided, decide, summary
 from lora_repro.report.figures.render import drawings
 from lora_repro.report.figures.style import Rendered
+from lora_repro.report.inputs import add_inputs, read_inputs
 from lora_repro.report.layout import Table
 from lora_repro.report.page.deviations import DISAGREEMENTS, OURS
 from lora_repro.report.settings import is_generated, say, settings_of
-from lora_repro.report.tables import AUDIT, all_tables
+from lora_repro.report.tables import all_tables
 from lora_repro.report.verdicts import Verdict
 
 _TEMPLATE = Path(__file__).with_name("template.html.j2")
@@ -142,22 +142,15 @@ def line_of(record: Record) -> RunLine:
 def main(argv: Sequence[str]) -> int:
     """Write the whole report into one HTML file that opens from the disk."""
     parser = argparse.ArgumentParser(prog="lora-repro report", description=main.__doc__)
-    parser.add_argument("--records", default="results/records", help="folder of records (default: %(default)s)")
-    parser.add_argument("--analyses", default=ROOT, help="folder of the analyses' records (default: %(default)s)")
-    parser.add_argument("--tables", default="results/tables", help="folder of the audit (default: %(default)s)")
+    add_inputs(parser)
     parser.add_argument("--out", default="results/report", help="folder for index.html (default: %(default)s)")
     arguments = parser.parse_args(argv)
-    found, damaged = store.load_all(arguments.records)
-    for message in damaged:
-        print(f"warning: {message}")
-    analyses, unread = load_all(arguments.analyses)
-    for message in unread:
-        print(f"warning: {message}")
-    audit_csv = Path(arguments.tables) / AUDIT
-    audited = Audited.read(audit_csv)
+    inputs = read_inputs(arguments)
+    found, analyses = inputs.runs, inputs.analyses
+    audited = inputs.audited
     figures = [drawing.render() for drawing in [*drawings(found), *all_figures(analyses, found)]]
-    tables = {**all_tables(found, damaged, audited), **tables_of(analyses)}
-    page = build(found, [*damaged, *unread], tables, audited, figures, audit_csv, analyses)
+    tables = {**all_tables(found, inputs.damaged, audited), **tables_of(analyses)}
+    page = build(found, [*inputs.damaged, *inputs.unread], tables, audited, figures, inputs.audit, analyses)
     path = Path(arguments.out) / "index.html"
     write_atomically(path, page.encode())
     print(f"{len(found)} records, {len(figures)} figures: {path} ({len(page.encode()) / 1e6:.1f} MB)")
