@@ -18,7 +18,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="lora-repro glue", description=__doc__)
     add_request(parser)
     add_execution(parser)
-    parser.add_argument("--tables", default="results/tables", help="where the table goes (default: %(default)s)")
+    parser.add_argument("--tables", help="where the table goes (default: tables/ beside the folder of records)")
     arguments = parser.parse_intermixed_args(argv)
     asked = request(arguments, "glue")
     look_ahead(asked, arguments)
@@ -26,16 +26,18 @@ def main(argv: Sequence[str]) -> int:
     code = carry_out(plan, arguments)
     if code is None:
         return 0
-    _show_table(plan, Path(arguments.tables))
+    _show_table(plan, Path(arguments.tables or Path(plan.records).parent / "tables"))
     return code
 
 
 def _show_table(plan: Plan, tables: Path) -> None:
     """The table of all that the store has of this backbone and recipe: a part of a grid does not hide the rest."""
     from lora_repro.report.glue_table import Grid, show
+    from lora_repro.report.tables import full_cell
 
     found, damaged = records.load_all(plan.records)
     for message in damaged:
         print(f"warning: {message}")
     first = plan.planned[0]
-    show(Grid(found, first.model, first.recipe), len({run.seed for run in plan.planned}), tables)
+    grid = Grid(found, first.model, first.recipe)
+    show(grid, full_cell(grid.records) if grid.records else len({run.seed for run in plan.planned}), tables)

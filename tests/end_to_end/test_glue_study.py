@@ -22,7 +22,6 @@ def arguments(tiny_bert: Path, toy_rte: Path, tmp_path: Path) -> list[str]:
         "recipe": "mini",
         "records": tmp_path / "records",
         "runs": tmp_path / "runs",
-        "tables": tmp_path / "tables",
     }
     extra = ["recipe.epochs=1", "recipe.max_length=32", f"data.cache={tmp_path / 'cache'}"]
     return ["glue", *(f"--{key}={value}" for key, value in settings.items()), *extra]
