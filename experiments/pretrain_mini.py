@@ -26,7 +26,7 @@ from lora_repro.pretraining import card
 from lora_repro.pretraining.blocks import pack
 from lora_repro.pretraining.loop import Plan, pretrain
 from lora_repro.pretraining.measure import Heldout, heldout, matmul_peak, token_bytes
-from lora_repro.pretraining.objective import Objective, Shape, build, start_positions_as_sinusoids, without_dropout
+from lora_repro.pretraining.objective import Objective, Shape, build, start_positions_as_sinusoids, made_ready
 from lora_repro.pretraining.text import read_corpus
 from lora_repro.pretraining.vocabulary import train_tokenizer
 from lora_repro.training.checkpoint import Saver
@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, default=32, help="blocks of 128 tokens a step")
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--share", type=float, default=0.2, help="of the tokens masked (roberta)")
+    parser.add_argument("--share", type=float, default=0.3, help="of the tokens masked (roberta)")
+    parser.add_argument("--causal", type=float, default=0.4, help="share of the steps that begin causally (roberta)")
     parser.add_argument("--optimiser", choices=["muon", "adamw"], default="muon")
     parser.add_argument("--work", type=Path, default=Path("runs/pretraining"), help="cache and resumable state")
     parser.add_argument("--out", type=Path, default=Path("lora_repro/minis"))
@@ -67,12 +68,13 @@ def run(options: argparse.Namespace) -> None:
     options.log.mkdir(parents=True, exist_ok=True)
     tokenizer, blocks, aside, text = prepared(options, shape, work)
 
-    plan = Plan(steps=options.steps, batch=options.batch, lr=options.lr, muon=options.optimiser == "muon")
+    muon = options.optimiser == "muon"
+    plan = Plan(steps=options.steps, batch=options.batch, lr=options.lr, causal=options.causal, muon=muon)
     precision = resolve("auto", torch.device("cpu"))
-    model = without_dropout(build(kind, shape, plan.seed))
+    model = made_ready(build(kind, shape, plan.seed))
     start_positions_as_sinusoids(model)
     mask_id = tokenizer.mask_token_id if kind == "roberta" else -1
-    objective = Objective(kind, mask_id, shape.vocabulary, options.share)
+    objective = Objective(kind, mask_id, shape.vocabulary, options.share, causal=kind == "gpt2")
     sizes = token_bytes(tokenizer)
 
     def look(part: int = 64) -> Heldout:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Plan:
     warmup: int = 100  # steps
     decay: float = 0.35  # share of the steps over which the learning rate falls to 0, at the end
     long: float = 0.15  # share of the steps, at the end, on blocks of the whole length: short ones cost less a token
+    causal: float = 0.4  # share of the steps, at the start, that a masked language model is trained as a causal one
     clip: float = 1.0
     muon: bool = True
     seed: int = 0
@@ -68,6 +69,7 @@ def pretrain(
     operations = 6 * sum(p.numel() for name, p in model.named_parameters() if "embed" not in name and "wpe" not in name)
     length = blocks.shape[1]
     first_long = round((1 - plan.long) * plan.steps)
+    first_own = 0 if objective.causal else round(plan.causal * plan.steps)
     last_save = since = time.monotonic()
     losses: list[float] = []
     model.train()
@@ -75,9 +77,10 @@ def pretrain(
         for step in range(first, plan.steps):
             rows = _rows(len(blocks) - 1, step, plan)
             ids = blocks[rows] if step < first_long else objective.joined(blocks, rows[: plan.batch // 2])
-            read, labels = objective.batch(torch.from_numpy(ids.astype(np.int64)), stream, training=True)
+            aim = objective if step >= first_own else replace(objective, causal=True)
+            read, labels = aim.batch(torch.from_numpy(ids.astype(np.int64)), stream, training=True)
             with compute(precision, device):
-                loss = objective.loss(model, read, labels)
+                loss = aim.loss(model, read, labels)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
             factor = lr_factor(step, plan.steps, plan.warmup, plan.decay)
@@ -95,6 +98,7 @@ def pretrain(
                 rate = len(losses) * plan.batch * length / (time.monotonic() - since)
                 point = {
                     "step": done,
+                    "objective": "causal" if aim.causal else "masked",
                     "tokens": done * plan.batch * length,
                     "loss": round(float(np.mean(losses)), 4),
                     "lr": plan.lr * factor,

@@ -49,7 +49,7 @@ def test_robertas_blocks_stand_between_its_special_tokens(tokenizers: dict[str, 
     assert set(blocks[:, 0]) == {tokenizer.bos_token_id}
     assert set(blocks[:, -1]) == {tokenizer.eos_token_id}
     assert (tokenizer.pad_token_id == blocks).sum() == 0
-    joined = Objective("roberta", 4, 300, 0.2).joined(blocks, np.array([0, 3]))
+    joined = Objective("roberta", 4, 300, 0.2, causal=False).joined(blocks, np.array([0, 3]))
     assert joined.shape == (2, 16)
     assert joined[1, [0, 7, 8, 15]].tolist() == [0, 2, 2, 2]
     assert joined[1, 9:15].tolist() == blocks[4, 1:7].tolist()
@@ -71,7 +71,7 @@ def test_masking_chooses_the_share_and_leaves_special_tokens_alone() -> None:
 
 def test_a_causal_label_is_the_next_token() -> None:
     ids = torch.tensor([[3, 4, 5]])
-    read, labels = Objective("gpt2", -1, 10, 0.0).batch(ids, torch.Generator(), training=True)
+    read, labels = Objective("gpt2", -1, 10, 0.0, causal=True).batch(ids, torch.Generator(), training=True)
     assert read.tolist() == [[3, 4, 5]]
     assert labels.tolist() == [[4, 5, IGNORED]]
 

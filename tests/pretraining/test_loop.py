@@ -8,7 +8,7 @@ import torch
 
 from lora_repro.pretraining.loop import Plan, pretrain
 from lora_repro.pretraining.measure import Heldout, heldout
-from lora_repro.pretraining.objective import Objective, Shape, build, without_dropout
+from lora_repro.pretraining.objective import Objective, Shape, build, made_ready
 from lora_repro.pretraining.schedule import lr_factor, orthogonal
 from lora_repro.pretraining.vocabulary import Kind
 from lora_repro.training.checkpoint import Saver
@@ -23,8 +23,8 @@ def blocks() -> np.ndarray:
 
 
 def go(kind: Kind, folder: Path, plan: Plan = PLAN, stop_at: int | None = None) -> tuple[Any, list[dict[str, Any]]]:
-    model = without_dropout(build(kind, SHAPE, 0))
-    objective = Objective(kind, 4, SHAPE.vocabulary, 0.3)
+    model = made_ready(build(kind, SHAPE, 0))
+    objective = Objective(kind, 4, SHAPE.vocabulary, 0.3, causal=kind == "gpt2")
     looks = 0
 
     def look() -> Heldout:
@@ -81,3 +81,30 @@ def test_an_orthogonalised_matrix_keeps_its_directions_and_evens_out_its_singula
     assert 0.3 < values.min() <= values.max() < 1.3
     off = u.T @ orthogonal(matrix) @ vh.T - torch.diag(values)
     assert off.abs().max() < 1e-4
+
+
+def test_a_masked_model_begins_causally(tmp_path: Path) -> None:
+    _, log = go("roberta", tmp_path)
+    assert [point["objective"] for point in log] == ["causal"] * 12 + ["masked"] * 18
+
+
+def test_robertas_causal_logits_do_not_depend_on_later_tokens() -> None:
+    model = made_ready(build("roberta", SHAPE, 0)).eval()
+    read = torch.tensor([[0, 7, 8, 9, 10, 2]])
+    other = torch.tensor([[0, 7, 8, 11, 12, 2]])
+    labels = torch.full_like(read, 5)
+    causal, masked = (Objective("roberta", 4, SHAPE.vocabulary, 0.3, causal=causal) for causal in (True, False))
+    with torch.no_grad():
+        before, after = (causal.logits(model, ids, labels)[0] for ids in (read, other))
+        assert torch.allclose(before[:3], after[:3], atol=1e-6)
+        assert not torch.allclose(before[3:5], after[3:5], atol=1e-3)
+        before, after = (masked.logits(model, ids, labels)[0] for ids in (read, other))
+        assert not torch.allclose(before[0], after[0], atol=1e-4)
+
+
+def test_made_ready_changes_no_output_of_gpt2() -> None:
+    model = build("gpt2", SHAPE, 0).eval()
+    read = torch.tensor([[0, 7, 8, 9]])
+    with torch.no_grad():
+        before = model(read).logits
+        assert torch.allclose(before, made_ready(model)(read).logits, atol=1e-5)
