@@ -26,7 +26,7 @@ from lora_repro.pretraining import card
 from lora_repro.pretraining.blocks import pack
 from lora_repro.pretraining.loop import Plan, pretrain
 from lora_repro.pretraining.measure import Heldout, heldout, matmul_peak, token_bytes
-from lora_repro.pretraining.objective import Objective, Shape, build, start_positions_as_sinusoids, made_ready
+from lora_repro.pretraining.objective import Objective, Shape, build, made_ready, start_positions_as_sinusoids
 from lora_repro.pretraining.text import read_corpus
 from lora_repro.pretraining.vocabulary import train_tokenizer
 from lora_repro.training.checkpoint import Saver

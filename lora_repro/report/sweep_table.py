@@ -2,7 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
 
 from lora_repro.records import Record
 from lora_repro.report.cells import Group, groups
@@ -11,6 +12,8 @@ from lora_repro.report.layout import Table
 from lora_repro.report.scores import EVAL_LOSS, HEADLINE, Metric, score, statistic_of
 from lora_repro.report.settings import is_generated, say, settings_of
 from lora_repro.tasks.glue import GLUE
+
+Key = TypeVar("Key", bound=Hashable)
 
 _RANK_KEYS = {"method.r", "method.targets", "method.alpha", "method.ranks"}
 _SIZE_KEYS = {"task.train_examples", "recipe.epochs", "recipe.batch_size", "recipe.lr"}
@@ -40,7 +43,7 @@ def rank_grid(records: Iterable[Record], model: str, task: str, recipe: str) -> 
         r for r in records
         if (r.model, r.task, r.method, r.config["recipe"]["source"]) == wanted and not r.config["method"].get("ranks")
     ]  # fmt: skip
-    return _most_varied(groups(mine), _RANK_KEYS, lambda group: (_targets(group), _r(group)))
+    return most_varied(groups(mine), _RANK_KEYS, lambda group: (targets_of(group), _r(group)))
 
 
 def training_examples(records: Iterable[Record], model: str, task: str, recipe: str) -> Table | None:
@@ -77,18 +80,17 @@ def loss_of(task: str) -> Metric:
     return Metric(task, "evaluation loss", EVAL_LOSS, 1, 3, lower_is_better=True)
 
 
-def _most_varied(
-    found: Sequence[Group], varied: set[str], key: Callable[[Group], tuple[str, int]]
-) -> dict[tuple[str, int], Group]:
+def most_varied(found: Sequence[Group], varied: set[str], key: Callable[[Group], Key]) -> dict[Key, Group]:
     """Of the groups that agree in all but the varied settings, those with the most cells; one group a cell."""
-    families: defaultdict[str, dict[tuple[str, int], Group]] = defaultdict(dict)
+    families: defaultdict[str, dict[Key, Group]] = defaultdict(dict)
     for group in found:  # the group to show first comes first
         rest = {name: value for name, value in settings_of(group.first).items() if name not in varied}
         families[json.dumps(rest, sort_keys=True, default=str)].setdefault(key(group), group)
     return max(families.values(), key=len, default={})
 
 
-def _targets(group: Group) -> str:
+def targets_of(group: Group) -> str:
+    """LoRA's weight types in the paper's order: ``"W_q W_v"``."""
     order = ("W_q", "W_k", "W_v", "W_o", "W_fc1", "W_fc2")
     return " ".join(sorted(group.first.config["method"]["targets"], key=order.index))
 

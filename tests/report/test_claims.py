@@ -126,10 +126,35 @@ def test_page_and_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     page = markdown(decided)
     assert page.startswith("# The paper's claims, tested\n")
     assert all(f"{claim.name}. {claim.statement}" in page for claim in CLAIMS)
-    assert summary(decided) == "39 claims: 5 hold, 0 do not hold, 34 have not enough runs."
+    assert summary(decided) == "40 claims: 5 hold, 0 do not hold, 35 have not enough runs."
     assert as_csv(decided).count("\n") == 1 + sum(len(item.outcomes) for item in decided)
     empty = [f"--{folder}={tmp_path}" for folder in ("records", "analyses", "tables")]
     assert main([*empty, f"--out={tmp_path / 'claims'}"]) == 0
     assert "39 claims" in capsys.readouterr().out
     assert (tmp_path / "claims" / "claims.md").read_text() == markdown(decide([], Audited(())))
     assert json.dumps(str(tmp_path)) not in page
+
+
+def _rate_grid(scores: dict[tuple[int, float], float]) -> list[Record]:
+    made = []
+    for (r, lr), value in scores.items():
+        for run in runs("lora", "mrpc", [value], r=r, alpha=16.0, targets=["W_q", "W_v"]):
+            made.append(replace(run, config={**run.config, "recipe": {**run.config["recipe"], "lr": lr}}))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("at_64", "finding"),
+    [((0.70, 0.80, 0.75), Finding.HOLDS), ((0.70, 0.797, 0.80), Finding.HOLDS), ((0.70, 0.79, 0.80), Finding.FAILS)],
+)
+def test_a_learning_rate_carries_over_where_it_is_near_each_ranks_best(
+    at_64: tuple[float, float, float], finding: Finding
+) -> None:
+    rates = (1e-3, 2e-3, 4e-3)
+    small = dict(zip([(1, lr) for lr in rates], (0.6, 0.7, 0.65), strict=True))
+    large = dict(zip([(64, lr) for lr in rates], at_64, strict=True))
+    (outcome,) = found("G4", _rate_grid({**small, **large}))
+    assert outcome.finding == finding
+    assert "lr 0.002, best at r = 1" in outcome.numbers
+    (nothing,) = found("G4", _rate_grid({**small, (64, 1e-3): 0.6}))
+    assert nothing.finding == Finding.UNDECIDED

@@ -7,7 +7,7 @@ from lora_repro.report.claims import Finding, Outcome, Rule
 from lora_repro.report.claims.evidence import Bench, Evidence
 from lora_repro.report.claims.rules import MARGIN, compare
 from lora_repro.report.scores import Metric, Score, score
-from lora_repro.report.sweep_table import rank_grid
+from lora_repro.report.sweep_table import most_varied, rank_grid, targets_of
 
 Grid = dict[tuple[str, int], Group]
 """LoRA's runs by weight types and r."""
@@ -91,6 +91,52 @@ def approaches_ft() -> Rule:
         return found
 
     return rule
+
+
+def rate_carries_over(weights: str) -> Rule:
+    """At constant alpha, the learning rate that is best at the smallest r matches each larger r's own best.
+
+    Needs two ranks with three learning rates in common; runs that agree in every other setting.
+    """
+
+    def rule(evidence: Evidence) -> list[Outcome]:
+        found = []
+        for bench in evidence.benches:
+            for task in bench.tasks:
+                for alpha, by_rank in sorted(_rates(bench.cells(task, "lora"), weights).items()):
+                    decided = _carried(by_rank, Metric(task, task))
+                    if decided:
+                        found.append(Outcome(f"{bench.where}, {task}, {weights}, alpha = {alpha:g}", *decided))
+        return found
+
+    return rule
+
+
+def _rates(cells: list[Group], weights: str) -> dict[float, dict[int, dict[float, Group]]]:
+    """Groups by alpha, r and learning rate."""
+
+    def key(group: Group) -> tuple[float, int, float]:
+        method = group.first.config["method"]
+        return float(method["alpha"]), int(method["r"]), float(group.first.config["recipe"]["lr"])
+
+    mine = [g for g in cells if targets_of(g) == weights and not g.first.config["method"].get("ranks")]
+    found: dict[float, dict[int, dict[float, Group]]] = {}
+    for (alpha, r, lr), group in most_varied(mine, {"method.alpha", "method.r", "recipe.lr"}, key).items():
+        found.setdefault(alpha, {}).setdefault(r, {})[lr] = group
+    return found
+
+
+def _carried(by_rank: dict[int, dict[float, Group]], metric: Metric) -> tuple[Finding, str] | None:
+    shared = set.intersection(*(set(rates) for rates in by_rank.values()))
+    if len(by_rank) < 2 or len(shared) < 3:
+        return None
+    values = {r: {lr: _value(by_rank[r][lr], metric) for lr in shared} for r in sorted(by_rank)}
+    first = values[min(values)]
+    carried = max(first, key=lambda lr: first[lr])
+    losses = {r: max(own.values()) - own[carried] for r, own in values.items()}
+    numbers = f"lr {carried:g}, best at r = {min(values)}; short of each rank's best by "
+    numbers += ", ".join(f"{loss:.1f} (r = {r})" for r, loss in losses.items())
+    return (Finding.HOLDS if max(losses.values()) <= MARGIN else Finding.FAILS), numbers
 
 
 def more_tokens_hurt(method: str) -> Rule:
