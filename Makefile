@@ -17,6 +17,8 @@ RECIPE ?=
 JOBS ?=
 DRY ?=
 RECORDS ?= results/records
+# What is rendered goes beside the records, and only the committed ones change the README.
+RESULTS := $(patsubst %/,%,$(dir $(patsubst %/,%,$(RECORDS))))
 RUNS ?= runs
 TRACKER ?= none
 SET ?=
@@ -123,17 +125,22 @@ table1: setup ## latency of FT = merged LoRA, unmerged LoRA and adapters; MODEL_
 analyses: setup ## tables and figures of section 7, latency and memory, from their records: results/analysis
 	@$(BIN)/lora-repro analyse show
 
-tables: setup ## every table from the records (RECORDS): the paper's with ours beside it, and those of small backbones
-	@$(BIN)/lora-repro tables --records "$(RECORDS)" --front-page README.md --show $(FRONT_TABLE)
+tables: setup ## every table from the records (RECORDS=folder): the paper's with ours beside it, and those of small backbones
+	@$(BIN)/lora-repro tables --records "$(RECORDS)" --out "$(RESULTS)/tables" \
+	$(if $(filter results/records,$(RECORDS)),--front-page README.md --show $(FRONT_TABLE))
 
 figures: setup ## every figure from the records, SVG and PNG
-	@$(BIN)/lora-repro figures --records "$(RECORDS)"
+	@$(BIN)/lora-repro figures --records "$(RECORDS)" --out "$(RESULTS)/figures"
 
 claims: setup ## the paper's claims, decided on the records: results/claims/claims.md
-	@$(BIN)/lora-repro claims --records "$(RECORDS)"
+	@$(BIN)/lora-repro claims --records "$(RECORDS)" --out "$(RESULTS)/claims"
 
 report: setup ## all of it in one HTML file: results/report/index.html
-	@$(BIN)/lora-repro report --records "$(RECORDS)"
+	@$(BIN)/lora-repro report --records "$(RECORDS)" --out "$(RESULTS)/report"
+
+bench: setup ## training and decoding speed beside Hugging Face (MODEL_PATH=MiniLM-L6 DATA=GLUE): results/bench
+	@$(BIN)/python experiments/bench_training.py --model "$(MODEL_PATH)" --data "$(DATA)"
+	@$(BIN)/python experiments/bench_decoding.py
 
 notebooks: setup ## execute notebooks/*.ipynb and keep their outputs
 	@$(BIN)/lora-repro notebooks notebooks

@@ -38,6 +38,7 @@ from lora_repro.training import precision as precisions
 from lora_repro.training.checkpoint import Saver
 from lora_repro.training.distributed import World, joined, local_device
 from lora_repro.training.dropout import use_cheap_dropout
+from lora_repro.training.first_token import compute_first_token_only
 from lora_repro.training.loop import Hooks, Progress, train
 
 
@@ -100,6 +101,7 @@ def _run(config: RunConfig, folder: Path, world: World, overrides: Sequence[str]
     if config.init_from is not None:
         initialise_from(adapted, Path(config.init_from))
     precisions.prepare(adapted.model, precision)
+    compute_first_token_only(adapted.model, adapted.backbone.architecture)
     if device.type == "cpu":
         use_cheap_dropout(adapted.model, config.model.architecture)
     adapted.model.to(device)

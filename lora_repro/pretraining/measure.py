@@ -55,9 +55,9 @@ def token_bytes(tokenizer: Any) -> np.ndarray:
     return np.array([0 if name in special else len(name) for name in names])  # one printed character a byte
 
 
-def matmul_peak(size: int = 1024, seconds: float = 1.0) -> float:
-    """fp32 operations per second of a square product with the threads in use: the best of many."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
+def matmul_peak(size: int = 1024, seconds: float = 1.0, dtype: torch.dtype = torch.float32) -> float:
+    """Operations per second of a square product with the threads in use: the best of many."""
+    a, b = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
     best = math.inf
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:
