@@ -24,6 +24,7 @@ TRACKER ?= none
 SET ?=
 MODEL_DIMS ?= gpt2-medium
 LATENCY ?=
+TEST_JOBS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores : 8)))
 FRONT_TABLE ?= glue_minilm-l6_mini
 
 # LAUNCHER=slurm: what is left empty is as conf/launcher/slurm.yaml says.
@@ -73,8 +74,8 @@ lint: setup ## ruff, mypy, import-linter
 	$(BIN)/lint-imports
 
 test: export OMP_NUM_THREADS = 1# two threads on a busy machine are slower than one
-test: setup ## every test; no network, no GPU needed
-	$(BIN)/python -m pytest
+test: setup ## every test, TEST_JOBS files at a time; no network, no GPU needed
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
 params: setup ## trainable parameters per method and backbone, no weights needed
 	@$(BIN)/lora-repro params
