@@ -1,0 +1,193 @@
+"""How fast the suite trains, beside Hugging Face Trainer with PEFT and beside loralib in a plain loop.
+
+    python experiments/bench_training.py --model MINILM --data GLUE                 # make bench: about an hour of a CPU
+    python experiments/bench_training.py --model MINILM --data GLUE --steps 3 --repeats 1 --sweep 0
+
+Same backbone, data, batch size, number of steps, optimiser and threads (`bench_contenders.py` says what each contender
+does); each measurement in a process of its own, the contenders in turn, so that a machine that slows down slows all.
+Then a sweep of six short runs end to end: six processes of `trainer-tuned` against one `lora-repro glue`.
+
+Writes results/bench/training.{md,csv,tex} and the single measurements, training.json.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from bench_contenders import BATCH, CONTENDERS, LR, Measured, R
+
+from lora_repro.records import write_atomically
+from lora_repro.report.layout import Table
+
+HERE = Path(__file__).parent
+TUNED = "trainer-tuned"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The program's arguments."""
+    built = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    built.add_argument("--model", type=Path, required=True, help="folder of a BERT-type encoder")
+    built.add_argument("--config", default="minilm-l6", help="its entry in conf/model (default: %(default)s)")
+    built.add_argument("--data", type=Path, required=True, help="folder with GLUE in the layout of the official zip")
+    built.add_argument("--task", default="mrpc")
+    built.add_argument("--steps", type=int, default=60)
+    built.add_argument("--repeats", type=int, default=3, help="of each contender (default: %(default)s)")
+    built.add_argument("--sweep", type=int, default=6, help="runs of the sweep; 0 leaves it out (default: %(default)s)")
+    built.add_argument("--sweep-steps", type=int, default=20, help="steps of each of its runs (default: %(default)s)")
+    built.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes of a sweep (default: %(default)s)")
+    built.add_argument("--threads", type=int, default=1, help="of each process (default: %(default)s)")
+    built.add_argument("--out", type=Path, default=Path("results/bench"))
+    return built
+
+
+def main() -> int:
+    """Measure, print, write."""
+    options = parser().parse_args()
+    peaks = machine_peaks(options.threads)
+    found: list[Measured] = []
+    for repeat in range(options.repeats):
+        for contender in CONTENDERS:
+            found.append(measure(options, contender, options.steps, seed=repeat))
+            own = found[-1]
+            print(
+                f"{repeat + 1}/{options.repeats} {contender}: {own.tokens_per_second:,.0f} tokens/s, "
+                f"first step after {own.first_step_seconds:.1f} s, {options.task} {100 * own.metric:.1f}",
+                flush=True,
+            )
+    sweeps = {}
+    if options.sweep:
+        sweeps = {TUNED: timed(lambda: sweep_of_processes(options)), "ours": timed(lambda: sweep_of_ours(options))}
+    shown = table(options, found, peaks, sweeps)
+    print(shown.markdown())
+    shown.save(options.out / "training")
+    everything = {"peaks": peaks, "sweeps": sweeps, "measured": [asdict(own) for own in found]}
+    write_atomically(options.out / "training.json", (json.dumps(everything, indent=1) + "\n").encode())
+    return 0
+
+
+def measure(options: argparse.Namespace, contender: str, steps: int, seed: int) -> Measured:
+    """One contender in a fresh process.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; its output has been shown.
+    """
+    command = [
+        sys.executable, str(HERE / "bench_contenders.py"), contender, "--model", str(options.model), "--config",
+        options.config, "--data", str(options.data), "--task", options.task, "--steps", str(steps), "--seed", str(seed),
+        "--threads", str(options.threads), "--started", repr(time.time()),
+    ]  # fmt: skip
+    done = subprocess.run(command, env=environment(options.threads), stdout=subprocess.PIPE, text=True, check=True)
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Threads as asked for, in every library; no network."""
+    return os.environ | {
+        "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }  # fmt: skip
+
+
+def machine_peaks(threads: int) -> dict[str, float]:
+    """Operations per second of a large matrix product here, by precision."""
+    import torch
+
+    from lora_repro.pretraining.measure import matmul_peak
+
+    torch.set_num_threads(threads)
+    return {"fp32": matmul_peak(), "bf16": matmul_peak(dtype=torch.bfloat16)}
+
+
+def timed(work: Callable[[], None]) -> float:
+    """Seconds."""
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def sweep_of_processes(options: argparse.Namespace) -> None:
+    """Short runs of the tuned Trainer, a process each, so many at a time."""
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(lambda seed: measure(options, TUNED, options.sweep_steps, seed), range(options.sweep)))
+
+
+def sweep_of_ours(options: argparse.Namespace) -> None:
+    """The same runs by one command."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable, "-m", "lora_repro.cli", "glue", "--model", options.config, "--model-path",
+            str(options.model), "--data", str(options.data), "--tasks", options.task, "--methods", "lora", "--seeds",
+            " ".join(map(str, range(options.sweep))), "--recipe", "custom", "--records", f"{folder}/records", "--jobs",
+            str(options.jobs), f"runs={folder}/runs", f"data.cache={folder}/cache", "recipe.epochs=1",
+            f"task.train_examples={options.sweep_steps * BATCH}", f"recipe.batch_size={BATCH}", f"recipe.lr={LR}",
+            "recipe.warmup_ratio=0.06", "recipe.max_length=128", f"method.r={R}", "method.alpha=16", "device=cpu",
+            "method.targets=[W_q,W_v]", f"threads={options.threads}",
+        ]  # fmt: skip
+        subprocess.run(command, env=environment(options.threads), check=True, stdout=subprocess.DEVNULL)
+
+
+def table(
+    options: argparse.Namespace, found: Sequence[Measured], peaks: dict[str, float], sweeps: dict[str, float]
+) -> Table:
+    """Medians over the repetitions, with the range of the rate."""
+    import torch
+
+    from lora_repro.environment import checkout, machine
+
+    by_name = {name: [own for own in found if own.contender == name] for name in CONTENDERS}
+    middle = {name: _medians(own) for name, own in by_name.items()}
+    tuned = middle[TUNED]["tokens_per_second"]
+    operations = 4 * block_parameters(options.model)
+    rows = []
+    for name, own in middle.items():
+        rates = [each.tokens_per_second for each in by_name[name]]
+        precision = by_name[name][0].precision
+        rows.append([
+            name, precision, f"{own['tokens_per_second']:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})",
+            f"{own['tokens_per_second'] / tuned:.2f}", f"{own['seconds_per_step']:.3f}",
+            f"{own['tokens_per_second'] * operations / peaks[precision]:.0%}", f"{own['first_step_seconds']:.1f}",
+            f"{own['eval_seconds']:.1f}", f"{own['peak_memory_bytes'] / 2**20:,.0f}", f"{own['loss']:.3f}",
+            f"{100 * own['metric']:.1f}", f"{sweeps[name]:.0f}" if name in sweeps else "",
+        ])  # fmt: skip
+    commit, dirty = checkout()
+    notes = [
+        f"LoRA r = {R} on W_q and W_v of {options.config}, {options.task}, batch {BATCH}, {options.steps} steps; "
+        f"medians of {options.repeats} processes each, in turn; threads of each: {options.threads}.",
+        f"{machine(torch.device('cpu'))}; matrix products reach {peaks['fp32'] / 1e9:,.0f} GFLOP/s in fp32 and "
+        f"{peaks['bf16'] / 1e9:,.0f} in bf16. Share of the peak: 4 operations a token and parameter of the blocks.",
+        f"Real tokens, without padding; the first step is left out of the rate. Sweep: {options.sweep} runs of "
+        f"{options.sweep_steps} steps, end to end, {options.jobs} processes.",
+        f"PyTorch {torch.__version__}; commit {commit[:10]}{', with changes' * dirty}; {time.strftime('%Y-%m-%d')}.",
+    ]
+    columns = [
+        "Contender", "Precision", "Tokens/s (range)", "Over tuned", "s/step", "Of peak", "First step (s)",
+        "Evaluation (s)", "Peak memory (MiB)", "Loss", options.task, "Sweep (s)",
+    ]  # fmt: skip
+    return Table("Training speed beside Hugging Face Trainer and PEFT", notes, columns, rows, frozenset())
+
+
+def block_parameters(folder: Path) -> int:
+    """Of the encoder's blocks: what a token passes through."""
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    return int(config["num_hidden_layers"] * (4 * width * width + 2 * width * inner))
+
+
+def _medians(own: Sequence[Measured]) -> dict[str, float]:
+    names = [f.name for f in fields(Measured) if f.name not in ("contender", "precision")]
+    return {name: statistics.median(getattr(each, name) for each in own) for name in names}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
