@@ -162,6 +162,11 @@ def _memory(methods: Sequence[MethodMemory]) -> Figure:
                     alpha=0.65 if faded else 1.0, edgecolor="white", linewidth=0.4,
                 )  # fmt: skip
                 left += width
+            if both:
+                axes.annotate(
+                    "measured" if faded else "predicted", (left, place + offset), (3, 0), textcoords="offset points",
+                    va="center", fontsize=6.5, color=BLACK,
+                )  # fmt: skip
         if own.peak is not None:
             label = "measured peak" if place == 0 else None
             axes.plot(own.peak / 1e9, place, "D", color=BLACK, markersize=4, label=label, zorder=3)
