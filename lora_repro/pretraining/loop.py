@@ -79,8 +79,9 @@ def pretrain(
             ids = blocks[rows] if step < first_long else objective.joined(blocks, rows[: plan.batch // 2])
             aim = objective if step >= first_own else replace(objective, causal=True)
             read, labels = aim.batch(torch.from_numpy(ids.astype(np.int64)), stream, training=True)
+            shift = aim.shift(read.shape[1], 2 * length, stream)
             with compute(precision, device):
-                loss = aim.loss(model, read, labels)
+                loss = aim.loss(model, read, labels, shift)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
             factor = lr_factor(step, plan.steps, plan.warmup, plan.decay)

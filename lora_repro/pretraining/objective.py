@@ -112,18 +112,31 @@ class Objective:
             after[:, 0] = after[:, -1]
         return np.concatenate([blocks[rows], after], axis=1)
 
-    def logits(self, model: Any, read: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def shift(self, width: int, length: int, stream: torch.Generator) -> int:
+        """Where a training block of `width` tokens begins among RoBERTa's `length` positions, drawn anew each step.
+
+        Else only long blocks would train the later positions, and bidirectional attention meets those in every token:
+        without shifts the loss rose by 0.9 nats when the blocks grew. GPT-2, whose early tokens do not see late ones,
+        took the growth without.
+        """
+        return 0 if self.kind == "gpt2" else int(torch.randint(length - width + 1, (), generator=stream))
+
+    def logits(
+        self, model: Any, read: torch.Tensor, labels: torch.Tensor, shift: int = 0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """(m, vocabulary) at the m labelled positions only, and their labels (m,)."""
         if self.kind == "gpt2":
             hidden, head = model.transformer(read, use_cache=False).last_hidden_state, model.lm_head
         else:
             length = read.shape[1]
             seen = torch.ones(length, length, dtype=torch.bool).tril()[None, None] if self.causal else None
-            hidden, head = model.roberta(read, attention_mask=seen).last_hidden_state, model.lm_head
+            places = torch.arange(length).expand_as(read) + model.config.pad_token_id + 1 + shift  # RoBERTa's count
+            read_by = model.roberta(read, attention_mask=seen, position_ids=places)
+            hidden, head = read_by.last_hidden_state, model.lm_head
         wanted = labels != IGNORED  # (b, t)
         return head(hidden[wanted]), labels[wanted]
 
-    def loss(self, model: Any, read: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def loss(self, model: Any, read: torch.Tensor, labels: torch.Tensor, shift: int = 0) -> torch.Tensor:
         """Mean cross-entropy of the labelled positions, in nats."""
-        logits, wanted = self.logits(model, read, labels)
+        logits, wanted = self.logits(model, read, labels, shift)
         return functional.cross_entropy(logits.float(), wanted)

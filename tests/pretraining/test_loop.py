@@ -108,3 +108,22 @@ def test_made_ready_changes_no_output_of_gpt2() -> None:
     with torch.no_grad():
         before = model(read).logits
         assert torch.allclose(before, made_ready(model)(read).logits, atol=1e-5)
+
+
+def test_shifts_reach_every_position_and_change_nothing_but_the_positions() -> None:
+    objective = Objective("roberta", 4, SHAPE.vocabulary, 0.3, causal=False)
+    stream = torch.Generator().manual_seed(0)
+    assert {objective.shift(8, 16, stream) for _ in range(200)} == set(range(9))
+    assert objective.shift(16, 16, stream) == 0
+    assert Objective("gpt2", -1, SHAPE.vocabulary, 0.3, causal=True).shift(8, 16, stream) == 0
+
+    model = made_ready(build("roberta", SHAPE, 0)).eval()
+    read, labels = torch.tensor([[0, 7, 8, 9, 10, 2]]), torch.full((1, 6), 5)
+    with torch.no_grad():
+        own = objective.logits(model, read, labels)[0]
+        assert torch.allclose(own, model(read).logits[0], atol=1e-6)  # Transformers' own positions
+        table = model.roberta.embeddings.position_embeddings.weight
+        moved = table.roll(-3, 0)
+        shifted = objective.logits(model, read, labels, shift=3)[0]
+        table.copy_(moved)
+        assert torch.allclose(shifted, model(read).logits[0], atol=1e-6)
