@@ -21,6 +21,13 @@ def model_card(facts: dict[str, Any], licences: str) -> str:
     before, after = facts["heldout_untrained"], facts["heldout"]
     tokens, share = facts["tokens"], facts["tokens"] / text["tokens"]["train"]
     masked = f", {facts['masked_share']:.0%} of the tokens masked (80/10/10)" if kind == "roberta" else ""
+    optimiser = "Muon for the blocks' matrices, AdamW for the rest" if plan["muon"] else "AdamW"
+    begin = ""
+    if kind == "roberta":
+        begin = (
+            f"the first {plan['causal']:.0%} of the steps with the causal objective, "
+            "short blocks at any of the positions;\n  "
+        )
     dropped = sum(text["dropped_for_a_shared_10_gram"].values())
     environment = facts["environment"]
     rows = [
@@ -44,7 +51,7 @@ own classes and layout. It stands in for nothing: a number from it is never a nu
   positions, byte-level BPE of {shape["vocabulary"]:,} tokens learnt from the same text; fp16 safetensors.
 - Trained on {tokens:,} tokens ({share:.0%} of one pass) in {facts["steps"]:,} steps of {plan["batch"]} packed blocks of
   {shape["length"] // 2} tokens, the last {plan["long"]:.0%} of the steps half as many of {shape["length"]}{masked};
-  {"Muon for the blocks' matrices, AdamW for the rest" if plan["muon"] else "AdamW"}, learning rate {plan["lr"]:g},
+  {begin}{optimiser}, learning rate {plan["lr"]:g},
   no dropout in pre-training (the configuration names the published backbones' rates for what comes after).
 - Text: {text["characters"]["train"]:,} characters of books in the public domain, textbooks, dialogues, reviews,
   speeches, technical documents and public web pages. {licences}
@@ -61,17 +68,31 @@ Made by `experiments/pretrain_mini.py`; settings, log and loss curve are in `res
 
 
 def loss_curve(log: Path, title: str, folder: Path) -> None:
-    """Training and held-out loss against tokens, as SVG and PNG named after the log."""
+    """Training and held-out loss against tokens, as SVG and PNG named after the log.
+
+    Where the log has two objectives, each is a curve; the held-out loss is of the last one and begins with it.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     points = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    aside = [point for point in points if "heldout" in point]
+    own = points[-1]["objective"]
+    aside = [point for point in points if "heldout" in point and point["objective"] == own]
     with plt.rc_context({"svg.hashsalt": title, "font.size": 9}):
         figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
-        axes.plot([p["tokens"] / 1e6 for p in points], [p["loss"] for p in points], color="0.6", lw=1, label="training")
+        for objective, style in ((own, "-"), ("causal", ":")):
+            part = [p for p in points if p["objective"] == objective]
+            if part and (objective != own or style == "-"):
+                axes.plot(
+                    [p["tokens"] / 1e6 for p in part],
+                    [p["loss"] for p in part],
+                    style,
+                    color="0.5",
+                    lw=1,
+                    label=f"training, {objective}",
+                )
         axes.plot(
             [p["tokens"] / 1e6 for p in aside],
             [p["heldout"]["loss"] for p in aside],
