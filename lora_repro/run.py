@@ -39,6 +39,7 @@ from lora_repro.training.checkpoint import Saver
 from lora_repro.training.distributed import World, joined, local_device
 from lora_repro.training.dropout import use_cheap_dropout
 from lora_repro.training.first_token import compute_first_token_only
+from lora_repro.training.gelu import use_fused_gelu
 from lora_repro.training.loop import Hooks, Progress, train
 
 
@@ -101,6 +102,7 @@ def _run(config: RunConfig, folder: Path, world: World, overrides: Sequence[str]
     if config.init_from is not None:
         initialise_from(adapted, Path(config.init_from))
     precisions.prepare(adapted.model, precision)
+    use_fused_gelu(adapted.model)
     compute_first_token_only(adapted.model, adapted.backbone.architecture)
     if device.type == "cpu":
         use_cheap_dropout(adapted.model, config.model.architecture)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from lora_repro.pretraining.blocks import IGNORED, mask
 from lora_repro.pretraining.vocabulary import SPECIAL, Kind
+from lora_repro.training.gelu import use_fused_gelu
 
 EVALUATION_SHARE = 0.15  # of the tokens masked when the held-out text is measured: BERT's
 
@@ -66,16 +67,12 @@ def start_positions_as_sinusoids(model: nn.Module) -> None:
 
 
 def made_ready(model: nn.Module) -> nn.Module:
-    """`model` as it is pre-trained: its dropouts at 0 (each block is seen about once, there is nothing to overfit),
-    and GPT-2's activation in one pass (Transformers writes the same function out in eight: a sixth of a step)."""
-    from transformers.activations import NewGELUActivation
-
+    """`model` as it is pre-trained: its dropouts at 0 (each block is seen about once, there is nothing to overfit), its
+    activation fused."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-        for name, child in module.named_children():
-            if isinstance(child, NewGELUActivation):
-                setattr(module, name, nn.GELU(approximate="tanh"))
+    use_fused_gelu(model)
     return model
 
 
