@@ -36,8 +36,14 @@ class Part:
 PARTS = (
     Part(
         "roberta-mini",
-        ("sst2", "mrpc"),
-        ("task.train_examples=800", "task.eval_examples=300", "recipe.max_length=64"),
+        ("sst2",),
+        (
+            "task.train_examples=1200",
+            "task.eval_examples=400",
+            "recipe.epochs=3",
+            "recipe.batch_size=16",
+            "recipe.max_length=64",
+        ),
     ),
     Part(
         "gpt2-mini",
