@@ -161,14 +161,18 @@ def _checked(node: DictConfig, chosen: Mapping[str, str]) -> RunConfig:
 
 
 def _check_kind_of_model(config: RunConfig) -> None:
-    """Texts are written by decoders, classes are told by encoders."""
-    decoder, text = not ARCHITECTURES[config.model.architecture].heads, config.task.name in DATA_TO_TEXT_TASKS
-    if decoder != text:
-        fitting = ", ".join(name for name, arch in ARCHITECTURES.items() if text is not bool(arch.heads))
-        kinds = {True: "a decoder", False: "an encoder"}
+    """Texts are written by decoders; classes are told by all, but a decoder's head has no dropout."""
+    decoder, text = ARCHITECTURES[config.model.architecture].decoder, config.task.name in DATA_TO_TEXT_TASKS
+    if text and not decoder:
+        fitting = ", ".join(name for name, entry in ARCHITECTURES.items() if entry.decoder)
         raise ConfigError(
-            f"task={config.task.name} needs {kinds[text]}, but model={config.model.name} is {kinds[decoder]} "
+            f"task={config.task.name} needs a decoder, but model={config.model.name} is an encoder "
             f"({config.model.architecture}): choose a model of type {fitting}"
+        )
+    if decoder and not text and config.recipe.classifier_dropout is not None:
+        raise ConfigError(
+            f"recipe.classifier_dropout={config.recipe.classifier_dropout}: the head of model={config.model.name}, a "
+            "decoder, has no dropout; leave it out"
         )
 
 
