@@ -64,8 +64,3 @@ def test_names_and_shapes_without_weights() -> None:
         assert {n: p.shape for n, p in meta.named_parameters()} == {
             n: p.shape for n, p in tiny(name, num_labels=3, classify=True).model.named_parameters()
         }
-
-
-def test_an_encoder_cannot_write() -> None:
-    with pytest.raises(BackboneError, match="is an encoder"):
-        load_backbone(tiny_config("bert"), 0, problem="generation")

@@ -30,11 +30,27 @@ HUB_ROWS = {
             "annotations": {"source": ["x", "y"], "text": ["A rel B.", None]},
         }
     ],
+    "samsum": [{"id": "1", "dialogue": "A: hi\r\nB: hi", "summary": "They greet."}],
+    "wikisql": [
+        {
+            "phase": 1,
+            "question": "Who?",
+            "table": {"header": ["Name", "No."], "types": ["text", "real"], "id": "1-1", "rows": [["A", "3"]]},
+            "sql": {
+                "human_readable": "SELECT Name FROM table WHERE No. = 3",
+                "sel": 0,
+                "agg": 0,
+                "conds": {"column_index": [1], "operator_index": [0], "condition": ["3"]},
+            },
+        }
+    ],
 }
 PAIRS = {
     "e2e": [Pair("name : A | price : £ 20 - 25", "A costs.")],
     "webnlg": [Pair("Pie : has : Apple | Pie : is : Good", "Pie is good.", "Food")],
     "dart": [Pair("A : rel : B", "A rel B."), Pair("A : rel : B", "")],
+    "samsum": [Pair("A: hi\nB: hi\n\n", "They greet.")],
+    "wikisql": [Pair("table: Name | No.\nquestion: Who?", "SELECT Name FROM table WHERE No. = 3")],
 }
 
 
