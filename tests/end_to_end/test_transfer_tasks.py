@@ -84,9 +84,8 @@ def test_samsum(decoder: Path, data: Path, tmp_path: Path) -> None:
 def test_wikisql_decodes_the_validation_set_and_can_be_scored_again(
     decoder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = compose_run(
-        text_overrides(decoder, data, tmp_path, "task=wikisql", *SHORT, "recipe.epochs=8", "recipe.no_repeat_ngram=0")
-    )
+    more = ("task=wikisql", "method=ft", *SHORT, "recipe.epochs=8", "recipe.no_repeat_ngram=0")
+    config = compose_run(text_overrides(decoder, data, tmp_path, *more))
     record = run(config)
     assert list(record.splits) == ["train", "validation", "validation_decoded"]
     (decoding,) = record.decodings
