@@ -24,7 +24,7 @@ from lora_repro.training.loop import Progress
 
 NO_SKILL = 0.001  # a headline below this (0.1 in the paper's tables) is a collapsed run's
 
-_encoded: dict[tuple[str, Any, int], EncodedPairs] = {}  # a process that runs a study encodes each split once
+_encoded: dict[tuple[str, Any, int, str], EncodedPairs] = {}  # a process that runs a study encodes each split once
 
 
 class DataToText:
@@ -55,7 +55,9 @@ class DataToText:
         problem = CompletionModelling(
             backbone.architecture, recipe.max_length, recipe.pad_to_max_length, recipe.label_smoothing
         )
-        train, dev = (_encode(self._texts[name], backbone, recipe.max_length) for name in ("train", "validation"))
+        train, dev = (
+            _encode(self._texts[name], backbone, recipe.max_length, self.task) for name in ("train", "validation")
+        )
         return DataToTextWork(self.task, recipe, problem, train, dev, self._texts[self.task.scored_as])
 
 
@@ -131,10 +133,11 @@ class DataToTextWork:
         )
 
 
-def _encode(examples: DataToTextExamples, backbone: Backbone, max_length: int) -> EncodedPairs:
-    key = (examples.fingerprint, backbone.tokenizer, max_length)  # one tokenizer object per backbone and process
+def _encode(examples: DataToTextExamples, backbone: Backbone, max_length: int, task: DataToTextTask) -> EncodedPairs:
+    # one tokenizer object per backbone and process
+    key = (examples.fingerprint, backbone.tokenizer, max_length, task.cut)
     if key not in _encoded:
-        _encoded[key] = encode_pairs(examples, backbone.tokenizer, max_length)
+        _encoded[key] = encode_pairs(examples, backbone.tokenizer, max_length, cut=task.cut)
     return _encoded[key]
 
 

@@ -40,6 +40,8 @@ class DataToTextTask:
         pairs: (input, text) pairs of the official train, validation and test splits.
         groups: the groups of inputs that are scored apart.
         scored: the split whose inputs are decoded and scored: the one that the paper reports.
+        cut: what a pair that is too long loses: tokens at its end, as in the official code, or at its input's
+            beginning, as every input that is too long does in decoding.
     """
 
     name: str
@@ -49,6 +51,7 @@ class DataToTextTask:
     pairs: tuple[int, int, int]
     groups: tuple[str, ...] = ("all",)
     scored: Literal["validation", "test"] = "test"
+    cut: Literal["end", "input"] = "end"
 
     @property
     def scored_as(self) -> str:
@@ -60,8 +63,10 @@ DATA_TO_TEXT: dict[str, DataToTextTask] = {
     "e2e": DataToTextTask("e2e", "e2e", "e2e", "BLEU", (42_061, 4_672, 4_693)),
     "webnlg": DataToTextTask("webnlg", "webnlg", "triples", "BLEU", (18_025, 2_258, 4_928), ("seen", "unseen", "all")),
     "dart": DataToTextTask("dart", "dart", "triples", "BLEU", (62_659, 6_980, 12_552)),
-    "samsum": DataToTextTask("samsum", "samsum", "summaries", "R1", (14_732, 818, 819)),
-    "wikisql": DataToTextTask("wikisql", "wikisql", "sql", "LF", (56_355, 8_421, 15_878), scored="validation"),
+    "samsum": DataToTextTask("samsum", "samsum", "summaries", "R1", (14_732, 818, 819), cut="input"),
+    "wikisql": DataToTextTask(
+        "wikisql", "wikisql", "sql", "LF", (56_355, 8_421, 15_878), scored="validation", cut="input"
+    ),
 }
 
 

@@ -12,7 +12,7 @@ from lora_repro.tasks.load_text import load_text_split
 from lora_repro.tasks.samsum import find, read
 
 CHATS = [
-    {"id": "1", "summary": "Ida will bring the tent.", "dialogue": "Ida: I have a tent\r\nJo: yes!\r\nIda: will bring it"},
+    {"id": "1", "summary": "Ida will bring the tent.", "dialogue": "Ida: I have a tent\r\nJo: yes!\r\nIda: I bring it"},
     {"id": "2", "summary": "Max is\r\nlate. ", "dialogue": "Max: late again \n\nEve: ok"},
     {"id": "3", "summary": "Nobody said a thing.", "dialogue": ""},
 ]  # fmt: skip
@@ -28,7 +28,7 @@ def written(folder: Path, content: object, name: str = "test.json") -> Path:
 def test_utterances_one_a_line_then_an_empty_one(tmp_path: Path) -> None:
     examples = read(written(tmp_path, CHATS))
     assert examples.pairs == [
-        Pair("Ida: I have a tent\nJo: yes!\nIda: will bring it\n\n", "Ida will bring the tent."),
+        Pair("Ida: I have a tent\nJo: yes!\nIda: I bring it\n\n", "Ida will bring the tent."),
         Pair("Max: late again\nEve: ok\n\n", "Max is late."),
         Pair("\n\n", "Nobody said a thing."),  # the official training file has one such
     ]
