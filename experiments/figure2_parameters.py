@@ -4,13 +4,13 @@ The paper's points are Table 15's (experiments/table15_parameters.py prints them
 Adapter^H get no worse with more parameters, PreEmbed falls beyond 256 virtual tokens (63.1 to 55.9 on WikiSQL),
 PreLayer beyond 16 (70.1 to 64.9).
 
-The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
-the claim, never a row beside the paper's.
-Not runnable on a decoder yet: the suite builds no classification head on one. MODEL=roberta-base METHODS="ft lora"
-runs those rows; 256 virtual tokens and more do not fit beside 256 others into RoBERTa's 512 positions.
-Cost: Table 15's, 90 runs of about 4 hours on one A100, estimated; what that has run is not run again.
+The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium), WikiSQL as texts to write, MNLI with a
+classification head: a transfer of the claim, never a row beside the paper's.
+Cost: Table 15's, 180 runs of about 4 (MNLI) and 2 (WikiSQL) hours on one A100, estimated; what that has run is not run
+again.
 
-    make figure2 MODEL=roberta-base METHODS="ft lora"
+    make figure2 MODEL=gpt2-medium DATA=FOLDER
+    make figure2 MODEL=gpt2-mini RECIPE=mini TASKS=mnli       # small: on the suite's own decoder and data
     python experiments/figure2_parameters.py --dry        # the plan; any argument of lora-repro study
 
 Rows and settings: conf/studies/figure2.yaml.

@@ -34,13 +34,13 @@ The paper (GPT-3 175B):
     LoRA+PE      rq=rv=64,lp=8,li=4  302.1M      76.2     91.3
     LoRA+PL      rq=rv=8,lp=8,li=4   52.8M       72.9     90.2
 
-The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
-the claim, never a row beside the paper's.
-Not runnable on a decoder yet: the suite builds no classification head on one. MODEL=roberta-base METHODS="ft lora"
-runs those rows; 256 virtual tokens and more do not fit beside 256 others into RoBERTa's 512 positions.
-Cost: 90 runs of about 4 hours on one A100, estimated.
+The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium), WikiSQL as texts to write, MNLI with a
+classification head: a transfer of the claim, never a row beside the paper's.
+Data: DATA=FOLDER with glue/ and wikisql/ in their published layouts, or the hub.
+Cost: 180 runs of about 4 (MNLI) and 2 (WikiSQL) hours on one A100, estimated.
 
-    make table15 MODEL=roberta-base METHODS="ft lora"
+    make table15 MODEL=gpt2-medium DATA=FOLDER
+    make table15 MODEL=gpt2-mini RECIPE=mini TASKS=mnli       # small: on the suite's own decoder and data
     python experiments/table15_parameters.py --dry        # the plan; any argument of lora-repro study
 
 Rows and settings: conf/studies/table15.yaml.

@@ -8,13 +8,12 @@ The paper (GPT-3 175B, matched accuracy, +- .3 over seeds):
     PrefixLayer  48.3   82.5  85.9   89.6
     LoRA         63.8   85.6  89.2   91.7
 
-The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
+The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) with a classification head: a transfer of
 the claim, never a row beside the paper's.
-Not runnable on a decoder yet: the suite builds no classification head on one. MODEL=roberta-base METHODS="ft lora"
-runs those rows; 256 virtual tokens and more do not fit beside 256 others into RoBERTa's 512 positions.
 Cost: 48 runs, 12 of about 4 hours on one A100, the others minutes, estimated.
 
-    make table16 MODEL=roberta-base METHODS="ft lora"
+    make table16 MODEL=gpt2-medium DATA=FOLDER
+    make table16 MODEL=gpt2-mini RECIPE=mini TASKS=mnli       # small: on the suite's own decoder and data
     python experiments/table16_low_data.py --dry        # the plan; any argument of lora-repro study
 
 Rows and settings: conf/studies/table16.yaml.

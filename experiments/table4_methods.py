@@ -12,13 +12,13 @@ The paper (GPT-3 175B; fluctuation +- .5, .1, .2/.2/.1):
     LoRA (4.7M)        4.7M        73.4     91.7    53.8       29.8       45.9
     LoRA (37.7M)       37.7M       74.0     91.6    53.4       29.2       45.1
 
-The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
-the claim, never a row beside the paper's.
-Not runnable on a decoder yet: the suite builds no classification head on one. MODEL=roberta-base METHODS="ft lora"
-runs those rows; 256 virtual tokens and more do not fit beside 256 others into RoBERTa's 512 positions.
-Cost: 24 runs of about 4 hours on one A100, estimated.
+The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium), WikiSQL and SAMSum as texts to write,
+MNLI with a classification head: a transfer of the claim, never a row beside the paper's.
+Data: DATA=FOLDER with glue/, samsum/ and wikisql/ in their published layouts, or the hub.
+Cost: 72 runs of about 4 (MNLI), 2 (WikiSQL) and 1 (SAMSum) hours on one A100, estimated.
 
-    make table4 MODEL=roberta-base METHODS="ft lora"
+    make table4 MODEL=gpt2-medium DATA=FOLDER
+    make table4 MODEL=gpt2-mini RECIPE=mini TASKS=mnli       # small: on the suite's own decoder and data
     python experiments/table4_methods.py --dry        # the plan; any argument of lora-repro study
 
 Rows and settings: conf/studies/table4.yaml.

@@ -11,12 +11,13 @@ The paper (GPT-3 175B):
     Wq,Wv        4  73.7±0.5  91.3±0.1
     Wq,Wk,Wv,Wo  2  73.7±0.5  91.7±0.1
 
-The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
-the claim, never a row beside the paper's.
-Not runnable on a decoder yet: the suite builds no classification head on one. MODEL=roberta-base runs it.
-Cost: 21 runs of about 4 hours on one A100, estimated.
+The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium), WikiSQL as texts to write, MNLI with a
+classification head: a transfer of the claim, never a row beside the paper's.
+Data: DATA=FOLDER with glue/ and wikisql/ in their published layouts, or the hub.
+Cost: 42 runs of about 4 (MNLI) and 2 (WikiSQL) hours on one A100, estimated.
 
-    make table5 MODEL=roberta-base
+    make table5 MODEL=gpt2-medium DATA=FOLDER
+    make table5 MODEL=gpt2-mini RECIPE=mini TASKS=mnli       # small: on the suite's own decoder and data
     python experiments/table5_weight_types.py --dry        # the plan; any argument of lora-repro study
 
 Rows and settings: conf/studies/table5.yaml.

@@ -19,12 +19,13 @@ The paper (GPT-3 175B):
     Wq,Wk,Wv,Wo  8   74±0.5    91.5±0.1
     Wq,Wk,Wv,Wo  64  73.9±0.5  91.4±0.1
 
-The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium) on MNLI as classification: a transfer of
-the claim, never a row beside the paper's.
-Not runnable on a decoder yet: the suite builds no classification head on one. MODEL=roberta-base runs it.
-Cost: 45 runs of about 4 hours on one A100, estimated.
+The paper has GPT-3 175B. The study runs on any decoder (default GPT-2 medium), WikiSQL as texts to write, MNLI with a
+classification head: a transfer of the claim, never a row beside the paper's.
+Data: DATA=FOLDER with glue/ and wikisql/ in their published layouts, or the hub.
+Cost: 90 runs of about 4 (MNLI) and 2 (WikiSQL) hours on one A100, estimated.
 
-    make table6 MODEL=roberta-base
+    make table6 MODEL=gpt2-medium DATA=FOLDER
+    make table6 MODEL=gpt2-mini RECIPE=mini TASKS=mnli       # small: on the suite's own decoder and data
     python experiments/table6_rank.py --dry        # the plan; any argument of lora-repro study
 
 Rows and settings: conf/studies/table6.yaml.

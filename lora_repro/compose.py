@@ -7,7 +7,7 @@ torch: a wrong setting is answered in about a second, interpreter start included
 import functools
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lora_repro.checks import check, did_you_mean
+from lora_repro.checks import GLUE_SETTINGS, TEXT_SETTINGS, check, did_you_mean
 from lora_repro.config import DATA_TO_TEXT_TASKS, ModelConfig, RecipeConfig, RunConfig, TaskConfig, TrackerConfig
 from lora_repro.errors import ConfigError, UserError
 from lora_repro.models.architectures import ARCHITECTURES
@@ -45,7 +45,7 @@ def compose_run(items: Sequence[str]) -> RunConfig:
         ConfigError: one line with what is wrong and what would be right.
     """
     for_hydra, chosen = judge(items)
-    return _checked(_compose(for_hydra), chosen)
+    return _checked(_compose(for_hydra), chosen, items)
 
 
 def hydra_application(run: Callable[[RunConfig, Sequence[str]], object]) -> None:
@@ -62,7 +62,8 @@ def hydra_application(run: Callable[[RunConfig, Sequence[str]], object]) -> None
     def application(node: DictConfig) -> None:
         settings = HydraConfig.get()
         try:
-            run(_checked(node, settings.runtime.choices), list(settings.overrides.task))
+            typed = list(settings.overrides.task)
+            run(_checked(node, settings.runtime.choices, typed), typed)
         except UserError as error:
             if settings.mode == RunMode.MULTIRUN:
                 raise  # the launcher keeps the other runs going and reports; the run may be in another process
@@ -95,7 +96,7 @@ def _judged(arguments: Namespace) -> tuple[list[str], RunConfig | None]:
     if arguments.help or arguments.hydra_help or arguments.info or arguments.shell_completion:
         return list(arguments.overrides), None
     for_hydra, chosen = judge(arguments.overrides, sweep=arguments.multirun)
-    return for_hydra, None if arguments.multirun else _checked(_compose(for_hydra), chosen)
+    return for_hydra, None if arguments.multirun else _checked(_compose(for_hydra), chosen, arguments.overrides)
 
 
 def to_yaml(config: RunConfig) -> str:
@@ -139,7 +140,7 @@ def _compose(for_hydra: list[str]) -> DictConfig:
         current.hydra = outer
 
 
-def _checked(node: DictConfig, chosen: Mapping[str, str]) -> RunConfig:
+def _checked(node: DictConfig, chosen: Mapping[str, str], typed: Sequence[str]) -> RunConfig:
     _check_recipe_source(chosen.get("recipe", DEFAULT_RECIPE), chosen["model"], chosen["method"], chosen["task"])
     try:
         OmegaConf.resolve(node)  # ${oc.env:...} and the like
@@ -155,20 +156,37 @@ def _checked(node: DictConfig, chosen: Mapping[str, str]) -> RunConfig:
             f"model.architecture: no {config.model.architecture!r}, choose from {known}"
             f"{did_you_mean(config.model.architecture, ARCHITECTURES)}"
         )
+    _leave_other_kind_out(config, {item.partition("=")[0].lstrip("+") for item in typed})
     _check_kind_of_model(config)
     check(config)
     return config
 
 
+def _leave_other_kind_out(config: RunConfig, typed: Collection[str]) -> None:
+    """One recipe file serves both kinds of task on a decoder: what it says of the other kind (beams, a head's learning
+    rate) does nothing here and goes back to the schema's default. What was typed stays, for `check` to refuse."""
+    text = config.task.name in DATA_TO_TEXT_TASKS
+    defaults = {item.name: item.default for item in fields(RecipeConfig)}
+    for name in GLUE_SETTINGS if text else TEXT_SETTINGS:
+        if f"recipe.{name}" not in typed:
+            setattr(config.recipe, name, defaults[name])
+    if not text and "task.validation_examples" not in typed:
+        config.task.validation_examples = None
+
+
 def _check_kind_of_model(config: RunConfig) -> None:
-    """Texts are written by decoders, classes are told by encoders."""
-    decoder, text = not ARCHITECTURES[config.model.architecture].heads, config.task.name in DATA_TO_TEXT_TASKS
-    if decoder != text:
-        fitting = ", ".join(name for name, arch in ARCHITECTURES.items() if text is not bool(arch.heads))
-        kinds = {True: "a decoder", False: "an encoder"}
+    """Texts are written by decoders; classes are told by all, but a decoder's head has no dropout."""
+    decoder, text = ARCHITECTURES[config.model.architecture].decoder, config.task.name in DATA_TO_TEXT_TASKS
+    if text and not decoder:
+        fitting = ", ".join(name for name, entry in ARCHITECTURES.items() if entry.decoder)
         raise ConfigError(
-            f"task={config.task.name} needs {kinds[text]}, but model={config.model.name} is {kinds[decoder]} "
+            f"task={config.task.name} needs a decoder, but model={config.model.name} is an encoder "
             f"({config.model.architecture}): choose a model of type {fitting}"
+        )
+    if decoder and not text and config.recipe.classifier_dropout is not None:
+        raise ConfigError(
+            f"recipe.classifier_dropout={config.recipe.classifier_dropout}: the head of model={config.model.name}, a "
+            "decoder, has no dropout; leave it out"
         )
 
 

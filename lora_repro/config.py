@@ -21,7 +21,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 TRACKERS = ("none", "wandb")
 TRACKER_MODES = ("auto", "online", "offline", "disabled")
-DATA_TO_TEXT_TASKS = ("e2e", "webnlg", "dart")
+DATA_TO_TEXT_TASKS = ("e2e", "webnlg", "dart", "samsum", "wikisql")
 CHECKPOINTS = ("last", "best")
 
 
@@ -177,7 +177,7 @@ class RecipeConfig:
 class DataConfig:
     """Where data come from. Of this only one thing is part of a run's identity: whether the data are generated."""
 
-    dir: Optional[str] = None  # folder with glue/, e2e/, webnlg/, dart/, or the GLUE task folders themselves
+    dir: Optional[str] = None  # folder with glue/, e2e/, webnlg/ and so on, or the GLUE task folders themselves
     sources: list[str] = field(default_factory=lambda: ["local", "hub"])  # tried in this order; or embedded, alone
     cache: str = ".cache/encodings"
 

@@ -58,9 +58,10 @@ def main(argv: Sequence[str]) -> int:
     meta = read_adapter(arguments.adapter).meta
     task = task_named(_task(arguments.task or meta.task, arguments.adapter))
     data = DataConfig(dir=arguments.data, sources=["local"] if arguments.data else ["hub"])
-    examples = load_text_split(task, arguments.split, data, inputs=arguments.inputs)
+    split = arguments.split or task.scored
+    examples = load_text_split(task, split, data, inputs=arguments.inputs)
     adapted = _with_backbone(arguments.adapter, meta, _model(arguments, meta))
-    out: Path = arguments.out or arguments.adapter.with_name(f"{arguments.adapter.stem}.{arguments.split}.txt")
+    out: Path = arguments.out or arguments.adapter.with_name(f"{arguments.adapter.stem}.{split}.txt")
     _write(arguments, adapted, task, examples, out)
     return 0
 
@@ -147,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model-path", help="folder with the backbone; else the hub's cache, else the hub")
     parser.add_argument("--data", help="folder with the task's data; else the hub")
     parser.add_argument("--task", help="default: the one that the adapter was trained on")
-    parser.add_argument("--split", choices=SPLITS, default="test", help="default: %(default)s")
+    parser.add_argument("--split", choices=SPLITS, help="default: the one that the paper scores (WikiSQL: validation)")
     parser.add_argument("--inputs", type=int, help="so many inputs after a fixed shuffle (default: all)")
     parser.add_argument("--out", type=Path, help="file of outputs (default: ADAPTER's name, .SPLIT.txt)")
     parser.add_argument("--beams", type=int, default=10, help="1: greedy (default: %(default)s)")

@@ -47,10 +47,9 @@ def export_main(argv: Sequence[str]) -> int:
     from lora_repro.methods.exchange.loralib import to_loralib
     from lora_repro.methods.exchange.pairs import from_adapter
     from lora_repro.methods.exchange.peft import CONFIG, WEIGHTS, to_peft
-    from lora_repro.models.architectures import architecture
 
     file = read_adapter(arguments.adapter)
-    arch, out, labels = architecture(file.meta.architecture), arguments.out, file.meta.labels
+    arch, out, labels = file.architecture, arguments.out, file.meta.labels
     notes: dict[str, Any] = {"task": file.meta.task, "labels": list(labels)}
     if arguments.to == "peft":
         if file.meta.method["name"] == "lora":
@@ -90,28 +89,28 @@ def import_main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     _refuse_wrong_places(arguments.source, arguments.out)
     model, targets = model_config(arguments.model, arguments.model_path), _targets(arguments.targets)
-    from lora_repro.methods.checkpoint import AdapterMeta, write_adapter
+    from lora_repro.methods.checkpoint import AdapterMeta, entry_for, write_adapter
     from lora_repro.methods.exchange.files import read_peft, read_tensors
     from lora_repro.methods.exchange.fit import refuse_unfit, task_of_head, with_dims_of
     from lora_repro.methods.exchange.loralib import from_loralib
     from lora_repro.methods.exchange.pairs import to_adapter
     from lora_repro.methods.exchange.peft import from_peft
     from lora_repro.methods.exchange.prompts import TYPES
-    from lora_repro.models.architectures import architecture
     from lora_repro.models.locate import fingerprint, locate
 
-    arch = architecture(model.architecture)
     method: MethodConfig
     if arguments.format == "peft":
         what = f"PEFT adapter {arguments.source}"
         config, foreign, notes = read_peft(arguments.source)
+        arch = entry_for(model.architecture, foreign)
         if config.get("peft_type") in TYPES:
-            method, state = _virtual_tokens_from_peft(config, foreign, model, what)
+            method, state = _virtual_tokens_from_peft(config, foreign, model, arch, what)
         else:
             method, state = to_adapter(from_peft(config, foreign, arch, what, arguments.alpha), arch, what)
     else:
         what = f"loralib file {arguments.source}"
         foreign, notes = read_tensors(arguments.source)
+        arch = entry_for(model.architecture, foreign)
         alpha = notes.get("alpha") if arguments.alpha is None else arguments.alpha
         portable = from_loralib(foreign, arch, what, alpha, targets or notes.get("targets"))
         method, state = to_adapter(portable, arch, what)
@@ -212,16 +211,15 @@ def _virtual_tokens_to_peft(
 
 
 def _virtual_tokens_from_peft(
-    config: dict[str, Any], state: dict[str, Tensor], model: ModelConfig, what: str
+    config: dict[str, Any], state: dict[str, Tensor], model: ModelConfig, arch: Architecture, what: str
 ) -> tuple[MethodConfig, dict[str, Tensor]]:
     from lora_repro.methods.exchange.fit import with_dims_of
     from lora_repro.methods.exchange.prompts import from_peft_prompt, row_of_zero
-    from lora_repro.models.architectures import architecture
     from lora_repro.models.dims import Dims
     from lora_repro.models.load import transformers_config
     from lora_repro.models.locate import locate
 
-    arch, settings = architecture(model.architecture), transformers_config(with_dims_of(model, locate(model).resolve()))
+    settings = transformers_config(with_dims_of(model, locate(model).resolve()))
     return from_peft_prompt(
         config, state, arch, Dims.of(settings).layers, row_of_zero(arch, settings.pad_token_id), what
     )

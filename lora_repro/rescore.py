@@ -50,10 +50,12 @@ def rescored(path: Path, data: DataConfig) -> Record:
     record = records.load(path)
     if not record.decodings:
         raise DataError(f"{path}: a record of task {record.task} without texts; only data-to-text runs can be rescored")
-    examples = load_text_split(task_named(record.task), "test", data, inputs=record.config["task"]["eval_examples"])
-    if examples.fingerprint != record.splits["test"].fingerprint:
+    task = task_named(record.task)
+    examples = load_text_split(task, task.scored, data, inputs=record.config["task"]["eval_examples"])
+    written_for = record.splits[task.scored_as].fingerprint
+    if examples.fingerprint != written_for:
         raise DataError(
-            f"{path}: its texts were written for test data {record.splits['test'].fingerprint}, these are "
+            f"{path}: its texts were written for {task.scored} data {written_for}, these are "
             f"{examples.fingerprint}; give the folder that the run had"
         )
     best, epochs, decodings = record.best.epoch, list(record.epochs), []

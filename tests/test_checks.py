@@ -45,7 +45,7 @@ def test_a_sound_configuration_passes() -> None:
         (
             "recipe.label_smoothing",
             0.1,
-            "recipe.label_smoothing=0.1 belongs to data-to-text (e2e, webnlg, dart), task=rte",
+            "recipe.label_smoothing=0.1 belongs to data-to-text (e2e, webnlg, dart, samsum, wikisql), task=rte",
         ),
         ("recipe.beams", 4, "recipe.beams=4 belongs to data-to-text"),
         ("recipe.no_repeat_ngram", 1, "recipe.no_repeat_ngram=1 must be 2 or more, or 0 for no such rule"),

@@ -81,7 +81,7 @@ def test_every_file_of_conf_composes() -> None:
                     if key not in (later.get(section) or {}):
                         assert getattr(getattr(config, section), key) == value, f"{path}: {section}.{key}"
     kinds = {group: len(list((config_dir() / group).rglob("*.yaml"))) for group in GROUPS}
-    assert kinds == {"model": 11, "method": len(METHODS), "task": 12, "recipe": EXPECTED_RECIPES, "tracker": 2}
+    assert kinds == {"model": 11, "method": len(METHODS), "task": 14, "recipe": EXPECTED_RECIPES, "tracker": 2}
     assert len(files) == sum(kinds.values()) + 1
 
 
@@ -125,6 +125,17 @@ def test_precedence_is_schema_then_recipe_then_command_line() -> None:
     typed = compose_run([*official, "method.r=2", "recipe.weight_decay=0.3", "recipe.pad_to_max_length=false"])
     assert isinstance(typed.method, LoRAConfig)
     assert (typed.method.r, typed.recipe.weight_decay, typed.recipe.pad_to_max_length) == (2, 0.3, False)
+
+
+def test_a_decoders_recipe_serves_both_kinds_of_task() -> None:
+    """What it says of texts does nothing on a classification: left out there, unless it was typed."""
+    chosen = ["model=gpt2-mini", "method=lora", "recipe=mini"]
+    texts, classes = (compose_run([*chosen, f"task={task}"]) for task in ("samsum", "mnli"))
+    assert (texts.recipe.beams, texts.recipe.label_smoothing, texts.task.validation_examples) == (4, 0.1, 500)
+    assert (classes.recipe.beams, classes.recipe.label_smoothing, classes.task.validation_examples) == (10, 0.0, None)
+    assert (classes.recipe.lr, classes.task.train_examples) == (texts.recipe.lr, texts.task.train_examples)
+    with pytest.raises(ConfigError, match=r"recipe\.beams=4 belongs to data-to-text"):
+        compose_run([*chosen, "task=mnli", "recipe.beams=4"])
 
 
 def test_the_order_of_items_does_not_matter() -> None:

@@ -17,7 +17,7 @@ from lora_repro.config import (
     PrefixKVConfig,
     PreLayerConfig,
 )
-from lora_repro.models.architectures import architecture
+from lora_repro.models.architectures import architecture, classifying
 from lora_repro.models.load import Backbone, transformers_config
 
 ENCODERS = ("bert", "roberta", "deberta-v2")
@@ -75,12 +75,19 @@ def tiny_config(name: str) -> ModelConfig:
     return ModelConfig(name=f"tiny-{name}", architecture=name, dims=dict(DIMS[name]))
 
 
-def tiny(name: str, num_labels: int = 2, seed: int = 0) -> Backbone:
-    """A backbone with every parameter random, so that no bias and no LayerNorm is at a value that hides a mistake."""
+def tiny(name: str, num_labels: int = 2, seed: int = 0, *, classify: bool = False) -> Backbone:
+    """A backbone with every parameter random, so that no bias and no LayerNorm is at a value that hides a mistake.
+
+    Args:
+        classify: give a decoder a classification head instead of the language model's; token 1 pads.
+    """
     import transformers
 
     config, arch = tiny_config(name), architecture(name)
     hf_config = transformers_config(config)
+    if classify:
+        arch = classifying(arch)
+        hf_config.pad_token_id = 1
     if arch.heads:
         hf_config.num_labels = num_labels
     model = getattr(transformers, arch.model_class)(hf_config).eval()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lora_repro.analysis.results import AdapterNote
 from lora_repro.config import WEIGHT_TYPES
 from lora_repro.errors import CheckpointError, ConfigError
-from lora_repro.methods.checkpoint import AdapterMeta, read_adapter
+from lora_repro.methods.checkpoint import AdapterMeta, entry_for, read_adapter
 from lora_repro.methods.exchange.files import read_peft, read_tensors
 from lora_repro.methods.exchange.loralib import from_loralib
 from lora_repro.methods.exchange.pairs import Pair, from_adapter
@@ -61,7 +61,8 @@ def read_updates(path: Path, arch: Architecture | None = None, alpha: float | No
     meta = None
     if (path if path.is_dir() else path.parent).joinpath(CONFIG).is_file():
         kind, (config, state, notes) = "peft", read_peft(path)
-        portable = from_peft(config, state, _needed(arch, path), f"PEFT adapter {path}", alpha)
+        arch = entry_for(_needed(arch, path).name, state)
+        portable = from_peft(config, state, arch, f"PEFT adapter {path}", alpha)
         backbone = str(config.get("base_model_name_or_path") or "")
     elif _is_ours(path):
         file = read_adapter(path)
@@ -70,7 +71,7 @@ def read_updates(path: Path, arch: Architecture | None = None, alpha: float | No
     else:
         state, notes = read_tensors(path)
         alpha = notes.get("alpha") if alpha is None else alpha
-        arch = _needed(arch, path)
+        arch = entry_for(_needed(arch, path).name, state)
         portable = from_loralib(state, arch, f"loralib file {path}", alpha, notes.get("targets"))
         kind, backbone = "loralib", ""
     if not portable.pairs:

@@ -8,7 +8,7 @@ from lora_repro.kinds.kind import Result, Setting
 from lora_repro.methods.apply import Adapted
 from lora_repro.models.load import Backbone, load_backbone
 from lora_repro.records import Split
-from lora_repro.tasks.encode import Encoded, encode
+from lora_repro.tasks.encode import Encoded, PlainForm, encode
 from lora_repro.tasks.glue import GLUE, GlueTask
 from lora_repro.tasks.load import load_split
 from lora_repro.training.distributed import World
@@ -31,7 +31,7 @@ class Classification:
         self.splits = {name: Split(len(text), text.source, text.fingerprint) for name, text in self._texts.items()}
 
     def load_backbone(self) -> Backbone:
-        """An encoder with a head of one output per class, or one for a score."""
+        """A backbone with a head of one output per class, or one for a score."""
         recipe = self._config.recipe
         return load_backbone(
             self._config.model,
@@ -43,13 +43,17 @@ class Classification:
         )
 
     def encode(self, backbone: Backbone) -> "ClassificationWork":
-        """Token ids of every split, from the cache where they are there."""
-        recipe, cache = self._config.recipe, Path(self._config.data.cache)
-        data = {name: encode(text, backbone.tokenizer, recipe.max_length, cache) for name, text in self._texts.items()}
+        """Token ids of every split, from the cache where they are there; on a decoder as plain text."""
+        recipe, cache, pad = self._config.recipe, Path(self._config.data.cache), backbone.pad_token_id
+        plain = PlainForm(self.task.columns, pad) if backbone.architecture.decoder else None
+        data = {
+            name: encode(text, backbone.tokenizer, recipe.max_length, cache, plain)
+            for name, text in self._texts.items()
+        }
         problem = SequenceClassification(
             regression=not self.labels,
             max_length=recipe.max_length,
-            pad_token_id=backbone.tokenizer.pad_token_id,
+            pad_token_id=pad,
             pad_to_max_length=recipe.pad_to_max_length,
         )
         train = data.pop("train")

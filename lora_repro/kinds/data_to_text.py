@@ -22,9 +22,9 @@ from lora_repro.training.distributed import World
 from lora_repro.training.evaluate import Evaluation
 from lora_repro.training.loop import Progress
 
-NO_SKILL = 0.001  # a BLEU below this (0.1 in the paper's tables) is a collapsed run's
+NO_SKILL = 0.001  # a headline below this (0.1 in the paper's tables) is a collapsed run's
 
-_encoded: dict[tuple[str, Any, int], EncodedPairs] = {}  # a process that runs a study encodes each split once
+_encoded: dict[tuple[str, Any, int, str], EncodedPairs] = {}  # a process that runs a study encodes each split once
 
 
 class DataToText:
@@ -40,7 +40,7 @@ class DataToText:
         self._texts = {
             "train": load_text_split(task, "train", config.data, pairs=limits.train_examples),
             "validation": load_text_split(task, "validation", config.data, pairs=limits.validation_examples),
-            "test": load_text_split(task, "test", config.data, inputs=limits.eval_examples),
+            task.scored_as: load_text_split(task, task.scored, config.data, inputs=limits.eval_examples),
         }
         self.splits = {name: Split(len(text), text.source, text.fingerprint) for name, text in self._texts.items()}
 
@@ -55,8 +55,10 @@ class DataToText:
         problem = CompletionModelling(
             backbone.architecture, recipe.max_length, recipe.pad_to_max_length, recipe.label_smoothing
         )
-        train, dev = (_encode(self._texts[name], backbone, recipe.max_length) for name in ("train", "validation"))
-        return DataToTextWork(self.task, recipe, problem, train, dev, self._texts["test"])
+        train, dev = (
+            _encode(self._texts[name], backbone, recipe.max_length, self.task) for name in ("train", "validation")
+        )
+        return DataToTextWork(self.task, recipe, problem, train, dev, self._texts[self.task.scored_as])
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class DataToTextWork:
     problem: CompletionModelling
     train: EncodedPairs
     dev: EncodedPairs
-    test: DataToTextExamples
+    test: DataToTextExamples  # what is decoded: the task's `scored` split
     baseline: float = 0.0  # no text fits every input
 
     @property
@@ -131,10 +133,11 @@ class DataToTextWork:
         )
 
 
-def _encode(examples: DataToTextExamples, backbone: Backbone, max_length: int) -> EncodedPairs:
-    key = (examples.fingerprint, backbone.tokenizer, max_length)  # one tokenizer object per backbone and process
+def _encode(examples: DataToTextExamples, backbone: Backbone, max_length: int, task: DataToTextTask) -> EncodedPairs:
+    # one tokenizer object per backbone and process
+    key = (examples.fingerprint, backbone.tokenizer, max_length, task.cut)
     if key not in _encoded:
-        _encoded[key] = encode_pairs(examples, backbone.tokenizer, max_length)
+        _encoded[key] = encode_pairs(examples, backbone.tokenizer, max_length, cut=task.cut)
     return _encoded[key]
 
 

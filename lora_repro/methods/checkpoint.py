@@ -21,7 +21,7 @@ from lora_repro.config import MethodConfig, ModelConfig, RunConfig
 from lora_repro.errors import CheckpointError
 from lora_repro.methods.apply import Adapted, adapt
 from lora_repro.methods.registry import method
-from lora_repro.models.architectures import architecture
+from lora_repro.models.architectures import Architecture, architecture, classifying
 from lora_repro.models.load import Backbone, Problem, load_backbone
 
 FORMAT = 1
@@ -70,6 +70,11 @@ class AdapterFile:
     meta: AdapterMeta
     state: dict[str, Tensor]  # on the CPU
 
+    @property
+    def architecture(self) -> Architecture:
+        """Of the model that it was trained in: a decoder's with the classification head where the file holds one."""
+        return entry_for(self.meta.architecture, self.state)
+
 
 @dataclass(frozen=True)
 class Initialised:
@@ -77,6 +82,14 @@ class Initialised:
 
     taken: tuple[str, ...]
     left: tuple[str, ...]
+
+
+def entry_for(name: str, state: Collection[str]) -> Architecture:
+    """The table's entry for a model some of whose tensors have the names in `state`: a decoder with its classification
+    head where there are tensors of that."""
+    entry = architecture(name)
+    headed = classifying(entry)
+    return headed if any(f".{head}." in f".{key}" for key in state for head in headed.heads) else entry
 
 
 def save_adapter(path: Path | str, adapted: Adapted, meta: AdapterMeta) -> None:
@@ -147,11 +160,12 @@ def load_into(adapted: Adapted, path: Path | str, *, any_backbone: bool = False)
 
 def load_adapter(path: Path | str, model: ModelConfig, *, any_backbone: bool = False) -> tuple[Adapted, AdapterMeta]:
     """Build the adapted model that `path` describes, on the weights of the backbone `model`."""
-    meta = read_adapter(path).meta
+    file = read_adapter(path)
+    meta = file.meta
     if meta.architecture != model.architecture:
         raise CheckpointError(f"adapter {path} is for {meta.backbone} ({meta.architecture}), not {model.architecture}")
-    decoder = not architecture(meta.architecture).heads
-    problem: Problem = "generation" if decoder else "classification" if meta.labels else "regression"
+    headed = bool(file.architecture.heads)
+    problem: Problem = "generation" if not headed else "classification" if meta.labels else "regression"
     backbone = load_backbone(model, max(1, len(meta.labels)), problem=problem)
     adapted = adapt(backbone, meta.method_config(), seed=0)
     load_into(adapted, path, any_backbone=any_backbone)

@@ -8,9 +8,11 @@ Where they stand (numbers are columns of one example without padding):
 
     encoder   [CLS] PREFIX the prompt INFIX [SEP]     the head reads [CLS] in column 0, as ever
     decoder   PREFIX the prompt INFIX the completion
+              PREFIX the prompt INFIX the last token  where it classifies: the head reads the last token
 
-The prompt of a classification is the whole input, both texts of a pair; infixing appends to it, before the separator
-that closes it. A decoder's prompt ends where `prompt_lengths` says, (b,) tokens per example, a keyword that the model
+The prompt of a classification is the whole input, both texts of a pair; infixing appends to it, before the token that
+closes it: a separator, or on a decoder the last token, since what stands behind that is never read. The prompt of a
+decoder that writes ends where `prompt_lengths` says, (b,) tokens per example, a keyword that the model
 takes beside `input_ids`; without it the whole sequence is the prompt, which is right for `generate` and leaves the
 infix untrained elsewhere. `wants_prompt_lengths` tells whether a model takes it.
 
@@ -57,7 +59,7 @@ class VirtualTokens(nn.Module, ABC):
     def __init__(self, model: nn.Module, architecture: Architecture, l_p: int, l_i: int, *, infix_predicts: bool):
         super().__init__()
         config: Any = model.config
-        self.decoder = not architecture.heads
+        self.decoder, self.writes = architecture.decoder, not architecture.heads
         self.l_p, self.l_i = l_p, l_i
         self.start = 0 if self.decoder else 1  # column of the prefix
         self.infix_predicts = infix_predicts
@@ -130,7 +132,7 @@ class VirtualTokens(nn.Module, ABC):
             numbers = (mask.long().cumsum(1) - 1).clamp(min=0)
 
         last = t - 1 - mask.int().flip(1).argmax(1, keepdim=True)  # (b, 1) last real column
-        if not self.decoder:
+        if not self.writes:
             end = last.clamp(min=self.start)  # the infix stands before this column
         elif prompt_lengths is None:
             end = last + 1
@@ -156,7 +158,7 @@ class VirtualTokens(nn.Module, ABC):
             inserted = [beginning + prefix - self.start, before + infix - end]
             call["position_ids"] = _taken(torch.cat([numbers + moved, *inserted], 1), order)
         self._back = columns + moved
-        if self.decoder and self.infix_predicts:
+        if self.writes and self.infix_predicts:
             self._back = self._back + self.l_i * (columns == end - 1)
         self._mask, self.slots = call["attention_mask"], place[:, t:]
 
@@ -201,7 +203,7 @@ def attach(model: nn.Module, architecture: Architecture, tokens: VirtualTokens) 
     tokens.train(model.training)
     base.register_forward_pre_hook(tokens.enter, with_kwargs=True)
     base.register_forward_hook(tokens.leave)
-    if tokens.decoder:
+    if tokens.writes:
         kind = type(model)
         model.__class__ = type(kind.__name__, (_Prompted, kind), {"__module__": kind.__module__})
 
@@ -214,7 +216,7 @@ def virtual_tokens(model: nn.Module) -> VirtualTokens | None:
 def wants_prompt_lengths(model: nn.Module) -> bool:
     """Whether the model takes `prompt_lengths`, and needs it in order to put the infix in its place."""
     tokens = virtual_tokens(model)
-    return tokens is not None and tokens.decoder and tokens.l_i > 0
+    return tokens is not None and tokens.writes and tokens.l_i > 0
 
 
 def take_rows(cache: Any, rows: Tensor) -> None:

@@ -29,7 +29,7 @@ class Architecture:
     name: str  # also `model_type` in the backbone's config.json
     config_class: str  # of Transformers
     model_class: str  # of Transformers: with the classification head, or the language model's
-    base_class: str  # of Transformers: the encoder alone; for a decoder the same as model_class
+    base_class: str  # of Transformers: the encoder alone; for a decoder the language model
     base: str  # attribute of the headed model that holds the encoder or decoder: "roberta", "bert", "transformer"
     blocks: str  # ModuleList of blocks, relative to base: "encoder.layer", "h"
     weights: dict[str, Slice]  # W_q, W_k, W_v, W_o, W_fc1, W_fc2 -> where, relative to a block
@@ -39,7 +39,9 @@ class Architecture:
     embeddings: str  # token embedding, relative to base
     embedding_norm: str | None  # LayerNorm after the embeddings, relative to base
     final_norm: str | None  # LayerNorm after the last block, relative to base
-    heads: tuple[str, ...]  # modules that make up the classification head, relative to the headed model
+    heads: tuple[str, ...]  # modules of the classification head, relative to the headed model; (): a language model's
+    decoder: bool = False  # reads from left to right
+    classifier_class: str = ""  # of Transformers, decoders only: with a classification head in the output layer's place
     fan_in_fan_out: bool = False  # weights are stored (in, out), as GPT-2's Conv1D does
     dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")  # settings of the config class
 
@@ -117,6 +119,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         embedding_norm=None,
         final_norm="ln_f",
         heads=(),  # the language model's output layer is the token embedding itself
+        decoder=True,
+        classifier_class="GPT2ForSequenceClassification",
         fan_in_fan_out=True,
         dropouts=("embd_pdrop", "attn_pdrop", "resid_pdrop"),
     ),
@@ -142,6 +146,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         embedding_norm=None,
         final_norm="norm",
         heads=(),
+        decoder=True,
+        classifier_class="LlamaForSequenceClassification",
         dropouts=("attention_dropout",),
     ),
 }
@@ -152,3 +158,9 @@ def architecture(name: str) -> Architecture:
     if name not in ARCHITECTURES:
         raise ConfigError(f"architecture '{name}' is not known; known are {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]
+
+
+def classifying(entry: Architecture) -> Architecture:
+    """`entry` for classification: an encoder's is that as it is; a decoder gets Transformers' own head ``score``, one
+    matrix without a bias that reads the last token, in the place of the language model's output layer."""
+    return replace(entry, model_class=entry.classifier_class, heads=("score",)) if entry.decoder else entry

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lora_repro.config import ModelConfig
 from lora_repro.errors import BackboneError, ConfigError
-from lora_repro.models.architectures import Architecture, architecture
+from lora_repro.models.architectures import Architecture, architecture, classifying
 from lora_repro.models.generators import generator
 from lora_repro.models.locate import GGUF, fingerprint, locate
 from lora_repro.models.sites import head_parameter_names
@@ -30,9 +30,18 @@ class Backbone:
 
     model: nn.Module  # Transformers' own class, fp32, in eval mode
     tokenizer: Any  # None on the meta device
-    architecture: Architecture
+    architecture: Architecture  # with `heads` for classification, a decoder's without them for generation
     config: ModelConfig
     fingerprint: str  # of the weight file(s), 16 hex digits; "" on the meta device
+
+    @property
+    def pad_token_id(self) -> int:
+        """What fills up a batch's rows: the tokenizer's padding token, or where it has none (GPT-2) its end of text.
+
+        Raises:
+            BackboneError: the tokenizer names neither.
+        """
+        return _padding(self.tokenizer, self.config.name)
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,13 @@ def load_backbone(
     """Load the backbone of `config` in fp32 and give it a head that depends on `seed` only.
 
     The checkpoint is read once per process; every call returns parameters of its own. The pooler of BERT is taken from
-    the checkpoint where it is there. A classifier in the checkpoint is never used.
+    the checkpoint where it is there. A classifier in the checkpoint is never used. A decoder that classifies is told
+    its padding token: its head reads the last token that is not padding.
 
     Args:
         num_labels: outputs of the head (1 for regression); ignored for generation.
-        problem: ``"generation"`` wants a decoder, the others an encoder.
-        classifier_dropout: of the head; None leaves what the backbone's own configuration says.
+        problem: ``"generation"`` wants a decoder, the others take any backbone.
+        classifier_dropout: of the head; None leaves what the backbone's own configuration says. A decoder's has none.
         dropout: of everything below the head (embeddings, attention, residuals); None likewise.
 
     Raises:
@@ -72,12 +82,16 @@ def load_backbone(
     folder = locate(config).resolve()
     mark = fingerprint(folder)
     pretrained = _read(folder, mark, arch.name, config.name)
+    tokenizer = _tokenizer(folder, mark)
     hf_config = _headed(pretrained.config, arch, num_labels, problem, classifier_dropout)
+    if arch.decoder and arch.heads:
+        hf_config.pad_token_id, hf_config.use_cache = _padding(tokenizer, config.name), False
     if dropout is not None:
         for name in arch.dropouts:
             setattr(hf_config, name, dropout)
     model = _skeleton(arch, hf_config)
-    state = {name: tensor.clone() for name, tensor in pretrained.state.items()}
+    names = set(model.state_dict())  # a decoder that classifies has no place for the output layer
+    state = {name: tensor.clone() for name, tensor in pretrained.state.items() if name in names}
     absent = set(model.load_state_dict(state, strict=False, assign=True).missing_keys)
     model.tie_weights()
     _draw_head(model, arch, absent, hf_config.initializer_range, seed)
@@ -87,7 +101,7 @@ def load_backbone(
     left = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
     if left:
         raise BackboneError(f"{config.name}: the checkpoint in {folder} gives no value to {', '.join(left[:5])}")
-    return Backbone(model.eval(), _tokenizer(folder, mark), arch, config, mark)
+    return Backbone(model.eval(), tokenizer, arch, config, mark)
 
 
 def load_tokenizer(config: ModelConfig) -> Any:
@@ -96,9 +110,13 @@ def load_tokenizer(config: ModelConfig) -> Any:
     return _tokenizer(folder, fingerprint(folder))
 
 
-def build_meta(config: ModelConfig, num_labels: int) -> nn.Module:
-    """The headed model of `config.dims` on the meta device: names and shapes, no weights, no network."""
-    arch = architecture(config.architecture)
+def build_meta(config: ModelConfig, num_labels: int, entry: Architecture | None = None) -> nn.Module:
+    """The headed model of `config.dims` on the meta device: names and shapes, no weights, no network.
+
+    Args:
+        entry: what to build; None: the table's own (of a decoder the language model).
+    """
+    arch = entry or architecture(config.architecture)
     hf_config = transformers_config(config)
     if arch.heads:
         hf_config.num_labels = num_labels
@@ -118,11 +136,16 @@ def transformers_config(config: ModelConfig) -> Any:
 
 def _fitting(config: ModelConfig, problem: Problem) -> Architecture:
     arch = architecture(config.architecture)
-    if problem == "generation" and arch.heads:
+    if problem == "generation" and not arch.decoder:
         raise BackboneError(f"{config.name} is an encoder ({arch.name}) and cannot generate; use gpt2 or llama")
-    if problem != "generation" and not arch.heads:
-        raise BackboneError(f"{config.name} is a decoder ({arch.name}) without a classification head; use an encoder")
-    return arch
+    return arch if problem == "generation" else classifying(arch)
+
+
+def _padding(tokenizer: Any, name: str) -> int:
+    found = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    if found is None:
+        raise BackboneError(f"the tokenizer of {name} names neither pad_token nor eos_token; expected one of them")
+    return int(found)
 
 
 @lru_cache(maxsize=1)  # one: a sweep stays with its backbone, and DeBERTa XXL is 6 GB

@@ -45,10 +45,10 @@ def projection(model: nn.Module, architecture: Architecture, layer: int, weight:
 
 
 def head_parameter_names(model: nn.Module, architecture: Architecture) -> set[str]:
-    """Full names of the classification head's parameters; empty for a decoder.
+    """Full names of the classification head's parameters; empty for a language model.
 
     The head is everything that only serves the classification: RoBERTa's classifier.dense and classifier.out_proj,
-    BERT's and DeBERTa's pooler and classifier.
+    BERT's and DeBERTa's pooler and classifier, a decoder's score.
     """
     names = set()
     for head in architecture.heads:

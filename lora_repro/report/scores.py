@@ -76,6 +76,9 @@ TEXT_STATISTIC = Statistic(
     "last", "mean", 3,
     "mean over seeds of the last epoch, as the official scripts decode it; the paper says best epoch",
 )  # fmt: skip
+TRANSFER_STATISTIC = Statistic(
+    "last", "mean", 3, "mean over seeds of the last epoch; the paper does not say what its cells of GPT-3 are"
+)
 
 GLUE_TITLES = {"mnli": "MNLI", "sst2": "SST-2", "mrpc": "MRPC", "cola": "CoLA", "qnli": "QNLI", "qqp": "QQP",
                "rte": "RTE", "stsb": "STS-B", "wnli": "WNLI"}  # fmt: skip
@@ -93,18 +96,30 @@ TEXT_METRICS = {
         Metric("dart", "MET", "meteor", 1, 2),
         Metric("dart", "TER", "ter", 1, 2, lower_is_better=True),
     ),
+    "samsum": (Metric("samsum", "R1", "r1"), Metric("samsum", "R2", "r2"), Metric("samsum", "RL", "rl")),
+    "wikisql": (Metric("wikisql", "Logical form", "lf"),),
     "webnlg": tuple(
         Metric("webnlg", f"{title}_{part}", f"{folder}{key}", scale, decimals, title == "TER")
         for title, key, scale, decimals in (("BLEU", "bleu", 100, 1), ("MET", "meteor", 1, 2), ("TER", "ter", 1, 2))
         for part, folder in (("U", "unseen/"), ("S", "seen/"), ("A", ""))
     ),
 }
-"""Columns of Tables 3, 13 and 14 by task, titled as there."""
+"""Columns of Tables 3, 4, 13 and 14 by task, titled as there."""
+
+TRANSFERS = ("samsum", "wikisql")
+"""Tasks that the paper has of GPT-3 175B alone: whatever is run on them stands in no row of the paper."""
 
 
 def statistic_of(task: str) -> Statistic:
     """The paper's statistic for a task."""
+    if task in TRANSFERS:
+        return TRANSFER_STATISTIC
     return GLUE_STATISTIC if task in GLUE else TEXT_STATISTIC
+
+
+def headline_title(task: str) -> str:
+    """What a task's headline metric is called: for GLUE its own name."""
+    return GLUE[task].headline if task in GLUE else TEXT_METRICS[task][0].title
 
 
 @dataclass(frozen=True)

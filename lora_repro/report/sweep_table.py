@@ -9,9 +9,8 @@ from lora_repro.records import Record
 from lora_repro.report.cells import Group, groups
 from lora_repro.report.glue_table import MISSING, in_order
 from lora_repro.report.layout import Table
-from lora_repro.report.scores import EVAL_LOSS, HEADLINE, Metric, score, statistic_of
+from lora_repro.report.scores import EVAL_LOSS, HEADLINE, Metric, headline_title, score, statistic_of
 from lora_repro.report.settings import is_generated, say, settings_of
-from lora_repro.tasks.glue import GLUE
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -72,7 +71,7 @@ def training_examples(records: Iterable[Record], model: str, task: str, recipe: 
 
 def headline_of(task: str) -> Metric:
     """A task's headline metric as a column."""
-    return Metric(task, GLUE[task].headline if task in GLUE else "BLEU", HEADLINE)
+    return Metric(task, headline_title(task), HEADLINE)
 
 
 def loss_of(task: str) -> Metric:

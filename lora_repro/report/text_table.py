@@ -7,11 +7,11 @@ from lora_repro.records import Record
 from lora_repro.report.cells import Choice, choose
 from lora_repro.report.glue_table import DIFFERS, MISSING, REFERENCE, in_order
 from lora_repro.report.layout import Table
-from lora_repro.report.scores import TEXT_METRICS, Metric, Score, score, statistic_of
+from lora_repro.report.scores import TEXT_METRICS, TRANSFERS, Metric, Score, score, statistic_of
 from lora_repro.report.settings import is_generated
 from lora_repro.report.statistics import PAIRED_TEST, SIGNIFICANT, paired_p
 
-TITLES = {"e2e": "E2E NLG Challenge", "dart": "DART", "webnlg": "WebNLG"}
+TITLES = {"e2e": "E2E NLG Challenge", "dart": "DART", "webnlg": "WebNLG", "samsum": "SAMSum", "wikisql": "WikiSQL"}
 
 
 class TextGrid:
@@ -70,6 +70,8 @@ def notes(grid: TextGrid) -> list[str]:
         f"{_join(r.environment.commit[:10] for r in runs)}; {dates[0]} to {dates[-1]}.",
         f"Bold: best of its column. {DIFFERS}: differs from LoRA by the {PAIRED_TEST}.",
     ]
+    if grid.task in TRANSFERS:
+        found.insert(0, f"A transfer of Table 4's question: the paper has GPT-3 175B, here it is {grid.model}.")
     return [*found, "Left out: " + "; ".join(left_out) + "."] if left_out else found
 
 

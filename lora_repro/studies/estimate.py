@@ -10,12 +10,13 @@ from lora_repro.records import Record
 TRAIN_EXAMPLES = {
     "mnli": 392_702, "sst2": 67_349, "mrpc": 3_668, "cola": 8_551, "qnli": 104_743, "qqp": 363_846, "rte": 2_490,
     "stsb": 5_749, "wnli": 635, "e2e": 42_061, "webnlg": 18_025, "dart": 62_659,
+    "samsum": 14_732, "wikisql": 56_355,
 }  # fmt: skip
 """Of the full training splits."""
 
 MEAN_TOKENS = {
     "mnli": 39, "sst2": 13, "mrpc": 53, "cola": 11, "qnli": 50, "qqp": 30, "rte": 68, "stsb": 31, "wnli": 38,
-    "e2e": 65, "webnlg": 80, "dart": 75,
+    "e2e": 65, "webnlg": 80, "dart": 75, "samsum": 190, "wikisql": 75,
 }  # fmt: skip
 """Word pieces of a training example, special tokens included: rough, for estimates only."""
 

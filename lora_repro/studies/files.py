@@ -48,6 +48,7 @@ class StudyFile:
     seeds: tuple[int, ...]
     parts: tuple[Part, ...]
     set: tuple[str, ...] = ()  # settings of every run
+    by_task: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # more settings for some tasks, in every part
     recipe: str | None = None  # source, where it has what the model asks for; None: paper, official, mini in this order
     statistic: str = "median"  # over seeds: median (GLUE) or mean (data-to-text)
 
@@ -55,6 +56,10 @@ class StudyFile:
     def plain(self) -> bool:
         """A grid without differences: takes any method and any task that is asked for."""
         return len(self.parts) == 1 and self.parts[0] == Part(self.parts[0].methods)
+
+    def of_task(self, part: Part, task: str) -> tuple[str, ...]:
+        """The settings that a part's runs have on one task more than on others."""
+        return (*self.by_task.get(task, ()), *part.by_task.get(task, ()))
 
     def parts_for(self, model: str) -> list[Part]:
         """The rows that the table has for a model; for one that is not in the paper, those that are for any."""
@@ -118,6 +123,7 @@ def parse(path: Path) -> StudyFile:
         seeds=tuple(int(seed) for seed in raw["seeds"]),
         parts=tuple(_part(path, part) for part in raw["parts"]),
         set=_settings(path, raw.get("set")),
+        by_task=_by_task(path, raw),
         recipe=raw.get("recipe"),
         statistic=raw.get("statistic", "median"),
     )
@@ -139,9 +145,16 @@ def _part(path: Path, raw: dict[str, Any]) -> Part:
         recipe=raw.get("recipe"),
         init_from=raw.get("init_from"),
         set=_settings(path, raw.get("set")),
-        by_task={task: _settings(path, items) for task, items in (raw.get("by_task") or {}).items()},
+        by_task=_by_task(path, raw),
         vary=tuple(_settings(path, items) for items in raw["vary"]) if "vary" in raw else ((),),
     )
+
+
+def _by_task(path: Path, raw: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    found = raw.get("by_task") or {}
+    if found:
+        _chosen(path, "by_task", list(found), choices("task"))
+    return {task: _settings(path, items) for task, items in found.items()}
 
 
 def _settings(path: Path, items: Any) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ A planned run is plain data (items for the command line, place, what it waits fo
 ``status``, handed to another process or to Slurm without composing anything again. Nothing here imports torch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lora_repro import records
-from lora_repro.checks import did_you_mean
+from lora_repro.checks import TEXT_SETTINGS, did_you_mean
 from lora_repro.compose import comes_with_the_suite, compose_run, has_recipe
 from lora_repro.config import RunConfig
 from lora_repro.errors import ConfigError
@@ -19,6 +19,7 @@ from lora_repro.studies.estimate import train_tokens
 from lora_repro.studies.files import INIT_TASKS, Part, StudyFile
 
 SOURCES = ("paper", "official", "mini")
+CUSTOM = "custom"  # the recipe of a study that sets every value itself
 ADAPTER = "best.safetensors"  # what a run that waits for another starts from
 
 
@@ -118,6 +119,7 @@ class _Cell:
     method: str
     task: str
     settings: tuple[str, ...]  # of the part, of the task, of the row
+    of_task: tuple[str, ...]  # those of them that other tasks do not have
 
 
 def make_plan(request: Request) -> Plan:
@@ -196,6 +198,7 @@ def _cells(request: Request) -> Iterator[_Cell]:
         for word in words or ():
             if word not in valid:
                 raise ConfigError(f"{kind}: no {word!r}, choose from {', '.join(valid)}{did_you_mean(word, valid)}")
+    kept = _kept(request)
     for part in parts:
         tasks = part.tasks or study.tasks
         if request.tasks is not None:
@@ -203,9 +206,20 @@ def _cells(request: Request) -> Iterator[_Cell]:
         methods = [method for method in part.methods if request.methods is None or method in request.methods]
         for task in tasks:
             for method in methods:
-                for varied in part.vary:
+                for varied in map(kept, part.vary):
                     row = " ".join([part.row or method, *(item.removeprefix("method.") for item in varied)])
-                    yield _Cell(part, row, method, task, (*study.set, *part.set, *part.by_task.get(task, ()), *varied))
+                    of_task = kept(study.of_task(part, task))
+                    settings = (*kept(study.set), *kept(part.set), *of_task, *varied)
+                    yield _Cell(part, row, method, task, settings, of_task)
+
+
+def _kept(request: Request) -> Callable[[Sequence[str]], tuple[str, ...]]:
+    """What is left of a study's settings: all, unless the study is its own recipe (`recipe: custom`) and another source
+    is asked for. That source's values then take the place of the study's, but for how texts are written."""
+    if request.study.recipe != CUSTOM or request.recipe in (None, CUSTOM):
+        return tuple
+    writing = tuple(f"recipe.{name}=" for name in TEXT_SETTINGS)
+    return lambda items: tuple(item for item in items if not item.startswith("recipe.") or item.startswith(writing))
 
 
 def _must_have(key: str, asked: Sequence[str] | None, own: Sequence[str], study: str) -> None:
@@ -235,9 +249,9 @@ def _runs(request: Request, cell: _Cell, source: str, seed: int, composed: Compo
     if init == "null" or cell.task not in INIT_TASKS:
         yield _planned(request, cell, cell.task, source, seed, settings, None, composed)
         return
-    by_task = cell.part.by_task
-    kept = [item for item in settings if item not in by_task.get(cell.task, ())]
-    first = _planned(request, cell, "mnli", source, seed, [*by_task.get("mnli", ()), *kept], None, composed)
+    kept = [item for item in settings if item not in cell.of_task]
+    on_mnli = request.study.of_task(cell.part, "mnli")
+    first = _planned(request, cell, "mnli", source, seed, [*on_mnli, *kept], None, composed)
     yield first
     yield _planned(request, cell, cell.task, source, seed, settings, first, composed)
 

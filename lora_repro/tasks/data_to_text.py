@@ -1,8 +1,9 @@
 """Data-to-text: what a task is, and one split of it as text.
 
-An input is a meaning representation (E2E) or a set of triples (WebNLG, DART), written on one line; people have written
-several texts for most of them. Training takes every pair; decoding takes every distinct input once, and all texts of
-equal inputs are its references, as in the official code (``gpt2_decode.py``).
+An input is a meaning representation (E2E) or a set of triples (WebNLG, DART), written on one line, a chat (SAMSum), or
+the columns of a table with a question (WikiSQL); people have written several texts for most of the first two kinds.
+Training takes every pair; decoding takes every distinct input once, and all texts of equal inputs are its references,
+as in the official code (``gpt2_decode.py``).
 """
 
 import hashlib
@@ -29,29 +30,43 @@ SEEN_CATEGORIES = frozenset(
 
 @dataclass(frozen=True)
 class DataToTextTask:
-    """A data-to-text task, as Tables 3, 13 and 14 have it.
+    """A task of texts for inputs, as Tables 3, 4, 13 and 14 have them.
 
     Attributes:
-        name: "e2e", "webnlg" or "dart".
+        name: "e2e", "webnlg", "dart", "samsum" or "wikisql".
         folder: its folder under ``data.dir``.
         protocol: how it is scored; a key of `lora_repro.metrics.text.score.METRICS`.
-        headline: the metric that tells runs apart, BLEU for all three.
+        headline: the metric that tells runs apart.
         pairs: (input, text) pairs of the official train, validation and test splits.
         groups: the groups of inputs that are scored apart.
+        scored: the split whose inputs are decoded and scored: the one that the paper reports.
+        cut: what a pair that is too long loses: tokens at its end, as in the official code, or at its input's
+            beginning, as every input that is too long does in decoding.
     """
 
     name: str
     folder: str
-    protocol: Literal["e2e", "triples"]
+    protocol: Literal["e2e", "triples", "summaries", "sql"]
     headline: str
     pairs: tuple[int, int, int]
     groups: tuple[str, ...] = ("all",)
+    scored: Literal["validation", "test"] = "test"
+    cut: Literal["end", "input"] = "end"
+
+    @property
+    def scored_as(self) -> str:
+        """The scored split's name in a record, where a validation split beside it tells the loss."""
+        return self.scored if self.scored == "test" else f"{self.scored}_decoded"
 
 
 DATA_TO_TEXT: dict[str, DataToTextTask] = {
     "e2e": DataToTextTask("e2e", "e2e", "e2e", "BLEU", (42_061, 4_672, 4_693)),
     "webnlg": DataToTextTask("webnlg", "webnlg", "triples", "BLEU", (18_025, 2_258, 4_928), ("seen", "unseen", "all")),
     "dart": DataToTextTask("dart", "dart", "triples", "BLEU", (62_659, 6_980, 12_552)),
+    "samsum": DataToTextTask("samsum", "samsum", "summaries", "R1", (14_732, 818, 819), cut="input"),
+    "wikisql": DataToTextTask(
+        "wikisql", "wikisql", "sql", "LF", (56_355, 8_421, 15_878), scored="validation", cut="input"
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lora_repro.errors import ConfigError
+from lora_repro.tasks.encode_plain import CUE, plain_ids
 from lora_repro.tasks.examples import Examples
 
 if TYPE_CHECKING:
@@ -21,6 +22,15 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Part of every cache key: raise it when what stands in a cache file, or how text is encoded, changes."""
+
+
+@dataclass(frozen=True)
+class PlainForm:
+    """Asks for examples as plain text (`encode_plain`), for decoders."""
+
+    columns: tuple[str, ...]  # names of the texts
+    pad_token_id: int  # of the batches that they will stand in
+
 
 _CHUNK = 8192  # examples tokenised at once: enough for the tokenizer's threads, little memory for Python lists
 
@@ -52,43 +62,53 @@ class Encoded:
 
 
 def encode(
-    examples: Examples, tokenizer: "PreTrainedTokenizerBase", max_length: int, cache_dir: Path | None = None
+    examples: Examples,
+    tokenizer: "PreTrainedTokenizerBase",
+    max_length: int,
+    cache_dir: Path | None = None,
+    plain: PlainForm | None = None,
 ) -> Encoded:
     """Token ids of every example, as ``tokenizer(text_a, text_b, truncation=True, max_length=max_length)`` gives them.
 
-    A pair that is too long loses tokens from its longer text first ("longest_first").
+    A pair that is too long loses tokens from its longer text first ("longest_first"), with `plain` too.
 
     Args:
         max_length: tokens per example at most, special tokens included.
         cache_dir: where encodings are kept (created when needed); None: no cache. A cache file that is damaged is
             encoded anew, with a warning; a cache that cannot be written is no error either. Tokenizers without a fast
             backend are not cached, since their content cannot be read off reliably.
+        plain: encode as plain text instead, without the tokenizer's special tokens for pairs.
 
     Raises:
         ConfigError: max_length leaves no room for text.
+        BackboneError: as `plain_ids`.
     """
     special = tokenizer.num_special_tokens_to_add(pair=examples.text_b is not None)
-    if max_length <= special:
+    if plain is None and max_length <= special:
         raise ConfigError(f"recipe.max_length={max_length} leaves no room for text beside {special} special tokens")
-    key = _key(examples, tokenizer, max_length)
+    key = _key(examples, tokenizer, max_length, plain)
     path = cache_dir / f"{key}.safetensors" if cache_dir is not None and tokenizer.is_fast else None
     arrays = _load(path) if path else None
     if arrays is None:
-        arrays = _tokenise(examples, tokenizer, max_length)
+        arrays = _tokenise(examples, tokenizer, max_length, plain)
         if path:
             _store(path, arrays)
     return Encoded(arrays["input_ids"], arrays.get("token_type_ids"), arrays["offsets"], arrays["labels"], key)
 
 
-def _tokenise(examples: Examples, tokenizer: "PreTrainedTokenizerBase", max_length: int) -> dict[str, np.ndarray]:
+def _tokenise(
+    examples: Examples, tokenizer: "PreTrainedTokenizerBase", max_length: int, plain: PlainForm | None
+) -> dict[str, np.ndarray]:
     columns: dict[str, list[np.ndarray]] = {"input_ids": [], "token_type_ids": []}
     lengths: list[int] = []
     for start in range(0, len(examples), _CHUNK):
         part = slice(start, start + _CHUNK)
-        pairs = examples.text_b[part] if examples.text_b is not None else None
-        batch = tokenizer(
-            examples.text_a[part], pairs, truncation=True, max_length=max_length, return_attention_mask=False
-        )
+        texts, pairs = examples.text_a[part], examples.text_b[part] if examples.text_b is not None else None
+        if plain is None:
+            batch = tokenizer(texts, pairs, truncation=True, max_length=max_length, return_attention_mask=False)
+        else:
+            ids = plain_ids(texts, pairs, plain.columns, tokenizer, max_length, plain.pad_token_id)
+            batch = {"input_ids": ids}
         lengths += map(len, batch["input_ids"])
         for name, chunks in columns.items():
             if name in batch:
@@ -100,8 +120,10 @@ def _tokenise(examples: Examples, tokenizer: "PreTrainedTokenizerBase", max_leng
     return arrays
 
 
-def _key(examples: Examples, tokenizer: "PreTrainedTokenizerBase", max_length: int) -> str:
+def _key(examples: Examples, tokenizer: "PreTrainedTokenizerBase", max_length: int, plain: PlainForm | None) -> str:
     parts = [FORMAT, examples.fingerprint, max_length, tokenizer.truncation_side, tokenizer.model_input_names]
+    if plain is not None:
+        parts += [CUE, *plain.columns]
     digest = hashlib.sha256(json.dumps(parts).encode())
     if tokenizer.is_fast:
         import tokenizers

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class EncodedPairs:
         input_ids: (sum of lengths,) int32, no padding.
         offsets: (n + 1,) int64, from 0.
         prompt_lengths: (n,) int64, tokens of each input with its end-of-text token; never above the pair's length.
-        truncated: pairs that lost tokens at their end to `seq_len`.
+        truncated: pairs that lost tokens to `seq_len`.
         fingerprint: 16 hex digits of the SHA-256 of all of it.
     """
 
@@ -57,12 +57,18 @@ class EncodedPairs:
 
 
 def encode_pairs(
-    examples: DataToTextExamples, tokenizer: "PreTrainedTokenizerBase", seq_len: int, *, eot: int | None = None
+    examples: DataToTextExamples,
+    tokenizer: "PreTrainedTokenizerBase",
+    seq_len: int,
+    *,
+    cut: Literal["end", "input"] = "end",
+    eot: int | None = None,
 ) -> EncodedPairs:
-    """Token ids of every pair: input, end of text, a space and the text, end of text; cut at the end to `seq_len`.
+    """Token ids of every pair: input, end of text, a space and the text, end of text; cut to `seq_len`.
 
     Args:
         seq_len: most tokens of a pair (official: 512).
+        cut: where a pair that is too long loses tokens: at its end (official), or at its input's beginning.
         eot: the end-of-text token; None: the tokenizer's ``eos_token_id`` (GPT-2: 50256).
 
     Raises:
@@ -72,12 +78,15 @@ def encode_pairs(
     end = end_of_text(tokenizer, eot)
     prompts = [[*ids, end] for ids in _ids(tokenizer, [pair.context for pair in examples.pairs])]
     texts = [[*ids, end] for ids in _ids(tokenizer, [" " + pair.completion for pair in examples.pairs])]
-    if prompts and min(map(len, prompts)) >= seq_len:
+    if cut == "end" and prompts and min(map(len, prompts)) >= seq_len:
         raise ConfigError(
             f"seq_len={seq_len} leaves no room for a text: the shortest input has {min(map(len, prompts))}"
         )
-    rows = [(prompt + text)[:seq_len] for prompt, text in zip(prompts, texts, strict=True)]
     truncated = sum(len(p) + len(t) > seq_len for p, t in zip(prompts, texts, strict=True))
+    if cut == "input":  # at least the end-of-text token of an input stays: it predicts the text's first token
+        texts = [text[: seq_len - 1] for text in texts]
+        prompts = [prompt[-(seq_len - len(text)) :] for prompt, text in zip(prompts, texts, strict=True)]
+    rows = [(prompt + text)[:seq_len] for prompt, text in zip(prompts, texts, strict=True)]
     flat, offsets = _ragged(rows)
     prompt_lengths = np.minimum([len(prompt) for prompt in prompts], np.diff(offsets)).astype(np.int64)
     digest = hashlib.sha256()

@@ -1,6 +1,7 @@
 """JSON files, with errors that say where they are damaged."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,7 +9,7 @@ from lora_repro.errors import DataError
 from lora_repro.tasks.textfile import damaged, read_lines, shown
 
 T = TypeVar("T")
-_NAMES: dict[type, str] = {dict: "an object", list: "a list", str: "text"}
+_NAMES: dict[type, str] = {dict: "an object", list: "a list", str: "text", int: "a whole number"}
 
 
 def read_json(path: Path) -> Any:
@@ -25,8 +26,25 @@ def read_json(path: Path) -> Any:
         raise damaged(path, error.lineno, "JSON", f"{found} ({error.msg})") from None
 
 
+def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) of each line of a UTF-8 file of JSON objects.
+
+    Raises:
+        DataError: missing, not UTF-8, or a line that is no JSON object; with the line.
+    """
+    lines, _ = read_lines(path)
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise damaged(path, number, "a JSON object", f"{shown(line)} ({error.msg})") from None
+        if not isinstance(record, dict):
+            raise damaged(path, number, "a JSON object", shown(line))
+        yield number, record
+
+
 def typed(value: Any, kind: type[T], where: str) -> T:
-    """The value, which must be of a kind (dict, list or str).
+    """The value, which must be of a kind (dict, list, str or int).
 
     Args:
         where: file and place, for the message.

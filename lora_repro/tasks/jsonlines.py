@@ -1,14 +1,14 @@
 """JSON-lines files in a task's folder: one object per line, under the hub's or the official file's column names."""
 
-import json
 from pathlib import Path
 
 from lora_repro.errors import DataError
 from lora_repro.tasks.examples import Examples, collect
 from lora_repro.tasks.glue import GlueTask
+from lora_repro.tasks.jsonfile import json_lines
 from lora_repro.tasks.labels import expected_label, label_of
 from lora_repro.tasks.official import LAYOUTS, STEMS
-from lora_repro.tasks.textfile import damaged, read_lines, shown
+from lora_repro.tasks.textfile import damaged, shown
 
 
 def find(task: GlueTask, split: str, folder: Path) -> Path | None:
@@ -23,18 +23,11 @@ def read(task: GlueTask, split: str, path: Path) -> Examples:
     Raises:
         DataError: a line is no JSON object, lacks a key, or has a label that is none of the task's; with file and line.
     """
-    lines, _ = read_lines(path)
     layout = LAYOUTS[task.name]
     texts: list[list[str]] = [[] for _ in task.columns]
     labels: list[int | float] = []
     hub_names, official_names = (*task.columns, "label"), (*layout.texts, layout.label)
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise damaged(path, number, "a JSON object", f"{shown(line)} ({error.msg})") from None
-        if not isinstance(row, dict):
-            raise damaged(path, number, "a JSON object", shown(line))
+    for number, row in json_lines(path):
         names = hub_names if hub_names[0] in row else official_names
         missing = [name for name in names if name not in row]
         if missing:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lora_repro.config import DataConfig
 from lora_repro.errors import ConfigError, DataError
-from lora_repro.tasks import dart, e2e, webnlg
+from lora_repro.tasks import dart, e2e, samsum, webnlg, wikisql
 from lora_repro.tasks.data_to_text import SPLITS, DataToTextExamples, DataToTextTask
 from lora_repro.tasks.embedded import restaurants
 from lora_repro.tasks.sources import NotHere, data_folder, read_first, require_first
@@ -13,11 +13,13 @@ from lora_repro.tasks.text_hub import read_hub, require, what
 
 log = logging.getLogger(__name__)
 
-READERS = {"e2e": e2e, "webnlg": webnlg, "dart": dart}
+READERS = {"e2e": e2e, "webnlg": webnlg, "dart": dart, "samsum": samsum, "wikisql": wikisql}
 FOLDERS = {
     "e2e": ("e2e", "e2e-dataset"),
     "webnlg": ("webnlg", "webnlg_challenge_2017"),
     "dart": ("dart",),
+    "samsum": ("samsum", "samsum-corpus", "SAMSum"),
+    "wikisql": ("wikisql", "WikiSQL"),
 }
 """What the official repositories and their archives call the task's folder."""
 

@@ -1,7 +1,7 @@
-"""E2E, WebNLG and DART from the Hugging Face hub.
+"""E2E, WebNLG, DART, SAMSum and WikiSQL from the Hugging Face hub.
 
-On the hub all three are Python scripts, which ``datasets`` refuses from version 4 on. The hub converts such data sets
-to Parquet on a branch of its own; the names of both stand here and nowhere else.
+Most of them are Python scripts there, which ``datasets`` refuses from version 4 on. The hub converts data sets to
+Parquet on a branch of its own; the names of both stand here and nowhere else.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from typing import Any
 
 from lora_repro.errors import DataError, hub_unreachable
 from lora_repro.hub import hub_reachable
-from lora_repro.tasks import dart, e2e, webnlg
+from lora_repro.tasks import dart, e2e, samsum, webnlg, wikisql
 from lora_repro.tasks.data_to_text import DataToTextExamples, DataToTextTask, Pair, collect_pairs
 from lora_repro.tasks.textfile import shown
 
@@ -33,12 +33,15 @@ class HubSource:
         return f"{self.config}/{self.splits[split]}/*.parquet"
 
 
+_SPLITS = {"train": "train", "validation": "validation", "test": "test"}
 HUB_SOURCES: dict[str, HubSource] = {
-    "e2e": HubSource("tuetschek/e2e_nlg", "default", {"train": "train", "validation": "validation", "test": "test"}),
+    "e2e": HubSource("tuetschek/e2e_nlg", "default", _SPLITS),
     "webnlg": HubSource(
         "webnlg-challenge/web_nlg", "webnlg_challenge_2017", {"train": "train", "validation": "dev", "test": "test"}
     ),
-    "dart": HubSource("Yale-LILY/dart", "default", {"train": "train", "validation": "validation", "test": "test"}),
+    "dart": HubSource("Yale-LILY/dart", "default", _SPLITS),
+    "samsum": HubSource("knkarthick/samsum", "default", _SPLITS),
+    "wikisql": HubSource("Salesforce/wikisql", "default", _SPLITS),
 }
 
 
@@ -157,10 +160,36 @@ def dart_rows(rows: Iterator[Row], name: str) -> DataToTextExamples:
     return dart.examples_of(entries, "hub", name)
 
 
+def samsum_rows(rows: Iterator[Row], name: str) -> DataToTextExamples:
+    """SAMSum: columns ``dialogue`` (null for the empty one) and ``summary``."""
+    chats = []
+    for number, row in enumerate(rows, start=1):
+        where = f"{name}, row {number}"
+        (summary,) = _values(row, ("summary",), where)
+        chats.append(samsum.checked(samsum.Chat(row.get("dialogue") or "", summary), where))
+    return samsum.examples_of(chats, "hub", name)
+
+
+def wikisql_rows(rows: Iterator[Row], name: str) -> DataToTextExamples:
+    """WikiSQL: columns ``question``, ``table`` with its ``header``, and ``sql``, whose ``conds`` are three lists."""
+    questions = []
+    for number, row in enumerate(rows, start=1):
+        where = f"{name}, row {number}"
+        text, table, sql = _values(row, ("question", "table", "sql"), where)
+        conds = sql["conds"]
+        lists = (conds["column_index"], conds["operator_index"], conds["condition"])
+        conditions = [(column, operator, str(value)) for column, operator, value in zip(*lists, strict=True)]
+        question = wikisql.Question(text, table["header"], sql["sel"], sql["agg"], conditions)
+        questions.append(wikisql.checked(question, where))
+    return wikisql.examples_of(questions, "hub", name)
+
+
 READERS: dict[str, Callable[[Iterator[Row], str], DataToTextExamples]] = {
     "e2e": e2e_rows,
     "webnlg": webnlg_rows,
     "dart": dart_rows,
+    "samsum": samsum_rows,
+    "wikisql": wikisql_rows,
 }
 
 

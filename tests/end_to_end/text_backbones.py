@@ -27,7 +27,7 @@ DIMS: dict[str, dict[str, Any]] = {
 CLASSES = {"gpt2": ("GPT2Config", "GPT2LMHeadModel"), "llama": ("LlamaConfig", "LlamaForCausalLM")}
 
 
-def write_decoder(architecture: str, folder: Path) -> Path:
+def write_decoder(architecture: str, folder: Path, words: tuple[str, ...] = WORDS) -> Path:
     """Two blocks of width 32 and a tokenizer of whole words, as `save_pretrained` lays them out."""
     import torch
     import transformers
@@ -35,11 +35,11 @@ def write_decoder(architecture: str, folder: Path) -> Path:
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import WhitespaceSplit
 
-    vocabulary = {word: number for number, word in enumerate(["<unk>", "<|endoftext|>", *WORDS])}
-    words = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
-    words.pre_tokenizer = WhitespaceSplit()
+    vocabulary = {word: number for number, word in enumerate(["<unk>", "<|endoftext|>", *words])}
+    backend = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = WhitespaceSplit()
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words, unk_token="<unk>", eos_token="<|endoftext|>", bos_token="<|endoftext|>"
+        tokenizer_object=backend, unk_token="<unk>", eos_token="<|endoftext|>", bos_token="<|endoftext|>"
     ).save_pretrained(folder)
     torch.manual_seed(0)
     config_class, model_class = CLASSES[architecture]

@@ -41,6 +41,29 @@ def test_a_method_that_differs_from_lora_is_marked() -> None:
     assert "‡" not in rows[1][2]
 
 
+@pytest.mark.parametrize(
+    ("task", "metrics", "shown"),
+    [("samsum", {"R1": 0.5, "R2": 0.25, "RL": 0.4}, ["R1", "R2", "RL"]), ("wikisql", {"LF": 0.7}, ["Logical form"])],
+)
+def test_gpt3s_tasks_have_tables_of_their_own_and_stand_in_no_paper_row(
+    task: str, metrics: dict[str, float], shown: list[str]
+) -> None:
+    headline = next(iter(metrics.values()))
+    epoch = Epoch(1, 10, 0.5, 1.2, metrics, headline, False, 1.0)
+    runs = [
+        replace(run_of(method, task, 0, [headline], epochs=[epoch], best=epoch, last=epoch), model="gpt2-medium")
+        for method in ("lora", "ft")
+    ]
+    table = own_tables(runs)[f"{task}_gpt2-medium_mini"]
+    assert table.columns[2:] == shown
+    assert table.rows[0][2] == f"{100 * headline:.1f} (1)"
+    assert table.notes[0] == "A transfer of Table 4's question: the paper has GPT-3 175B, here it is gpt2-medium."
+    assert "the last epoch; the paper does not say" in table.notes[1]
+    paper = all_tables(runs, [], Audited(()))["paper_table4"]
+    assert paper.notes[0].startswith("The paper's numbers only.")
+    assert not any("(1)" in cell for row in paper.rows for cell in row)
+
+
 def test_rank_and_weight_types_make_their_own_table() -> None:
     def at(r: int, targets: list[str], seed: int) -> Record:
         run = run_of("lora", "mrpc", seed, [0.7 + r / 1000])

@@ -152,3 +152,23 @@ def test_the_suites_own_backbones_run_on_generated_data_where_no_folder_is_given
     typed = planned("glue", *asked, "data.sources=[hub]").planned[0]
     assert typed.config().data.sources == ["hub"]
     assert not planned("glue-minilm-l6", "--tasks=rte", "--methods=ft", "--seeds=0").planned[0].config().data.generated
+
+
+def test_gpt3s_table_asks_its_three_tasks_of_a_decoder(planned: Planner) -> None:
+    plan = planned("table4", "--seeds=0", "--methods=ft")
+    assert [(run.row, run.task, run.model) for run in plan.planned] == [
+        ("FT", task, "gpt2-medium") for task in ("wikisql", "mnli", "samsum")
+    ]
+    queries, classes, texts = (run.config().recipe for run in plan.planned)
+    assert (texts.warmup_steps, queries.warmup_steps, classes.warmup_steps) == (10, 25, 50)
+    assert (texts.max_length, queries.max_length, queries.no_repeat_ngram, classes.beams) == (704, 384, 0, 10)
+    assert (texts.source, texts.lr) == ("custom", 5e-6)
+
+
+def test_another_recipe_takes_the_place_of_a_study_that_is_its_own(planned: Planner) -> None:
+    few = ("--tasks=wikisql", "--seeds=0", "--methods=pre_embed")
+    (run,) = planned("table4", "--model=gpt2-mini", "--recipe=mini", *few).planned
+    made = run.config()
+    assert (made.recipe.source, made.recipe.lr, made.recipe.batch_size) == ("mini", 1e-2, 8)
+    assert (made.recipe.warmup_steps, made.recipe.warmup_ratio) == (None, 0.06)
+    assert (made.method.l_p, made.method.l_i, made.recipe.no_repeat_ngram) == (48, 8, 0)  # what the study is about

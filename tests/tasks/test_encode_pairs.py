@@ -85,6 +85,15 @@ def test_long_pairs_are_cut_at_their_end_to_seq_len():
     assert encoded.targets(1).sum() == 0 and encoded.targets(0).sum() == 2
 
 
+def test_long_pairs_may_lose_their_inputs_beginning_instead():
+    """As inputs do in decoding; the text stays whole while it fits beside the input's end of text."""
+    encoded = encode_pairs(examples(("abcdefgh", "x"), ("ab", "uvwxyz")), Letters(), 6, cut="input")
+    rows = [encoded.input_ids[i : i + 6].tolist() for i in (0, 6)]
+    assert rows == [[*map(ord, "gh"), 0, *map(ord, " x"), 0], [0, *map(ord, " uvwx")]]
+    assert encoded.prompt_lengths.tolist() == [3, 1] and encoded.truncated == 2
+    assert encode_pairs(examples(("abcdefgh", "x")), Letters(), 4, cut="input").lengths().tolist() == [4]
+
+
 def test_prompts_keep_their_end():
     ids, offsets = encode_prompts(["abcd", "e"], Letters(), 3)
     assert ids.tolist() == [ord("c"), ord("d"), 0, ord("e"), 0] and offsets.tolist() == [0, 3, 5]

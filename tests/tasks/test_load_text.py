@@ -10,7 +10,7 @@ from lora_repro.config import DataConfig
 from lora_repro.errors import ConfigError, DataError, OfflineError
 from lora_repro.tasks import text_hub
 from lora_repro.tasks.data_to_text import Pair, collect_pairs, task_named
-from lora_repro.tasks.load_text import load_text_split
+from lora_repro.tasks.load_text import load_text_split, require_text_splits
 
 HUB_ROWS = {
     "e2e": [{"meaning_representation": "name[A], priceRange[£20-25]", "human_reference": "A costs."}],
@@ -30,11 +30,27 @@ HUB_ROWS = {
             "annotations": {"source": ["x", "y"], "text": ["A rel B.", None]},
         }
     ],
+    "samsum": [{"id": "1", "dialogue": "A: hi\r\nB: hi", "summary": "They greet."}],
+    "wikisql": [
+        {
+            "phase": 1,
+            "question": "Who?",
+            "table": {"header": ["Name", "No."], "types": ["text", "real"], "id": "1-1", "rows": [["A", "3"]]},
+            "sql": {
+                "human_readable": "SELECT Name FROM table WHERE No. = 3",
+                "sel": 0,
+                "agg": 0,
+                "conds": {"column_index": [1], "operator_index": [0], "condition": ["3"]},
+            },
+        }
+    ],
 }
 PAIRS = {
     "e2e": [Pair("name : A | price : £ 20 - 25", "A costs.")],
     "webnlg": [Pair("Pie : has : Apple | Pie : is : Good", "Pie is good.", "Food")],
     "dart": [Pair("A : rel : B", "A rel B."), Pair("A : rel : B", "")],
+    "samsum": [Pair("A: hi\nB: hi\n\n", "They greet.")],
+    "wikisql": [Pair("table: Name | No.\nquestion: Who?", "SELECT Name FROM table WHERE No. = 3")],
 }
 
 
@@ -92,6 +108,30 @@ def test_without_hub_and_folder_the_ways_on_are_named(tmp_path, monkeypatch):
         load_text_split(task_named("e2e"), "test", DataConfig(dir=str(tmp_path)))
     with pytest.raises(OfflineError, match=r"data\.dir is not set"):
         load_text_split(task_named("dart"), "test", DataConfig())
+
+
+@pytest.mark.parametrize(
+    ("name", "repo", "files"),
+    [
+        ("samsum", "knkarthick/samsum", ("train.json", "val.json", "test.json")),
+        ("wikisql", "Salesforce/wikisql", ("train.jsonl", "dev.jsonl", "test.jsonl")),
+    ],
+)
+def test_whether_a_task_can_be_had_is_answered_without_reading(name, repo, files, tmp_path, monkeypatch):
+    monkeypatch.setattr(text_hub, "hub_reachable", lambda: False)
+    monkeypatch.setattr(text_hub, "_cached", lambda *_: [])
+    (tmp_path / "glue").mkdir()
+    data = DataConfig(dir=str(tmp_path))
+    with pytest.raises(OfflineError, match=rf"task {name} \({repo}\).*no folder {name}"):
+        require_text_splits(task_named(name), data)
+    (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=f"expected the train split of {name}, found nothing"):
+        require_text_splits(task_named(name), data)
+    for file in files:
+        (tmp_path / name / file).touch()
+    require_text_splits(task_named(name), data)
+    with pytest.raises(DataError, match=f"there is no embedded task {name}"):
+        require_text_splits(task_named(name), DataConfig(sources=["embedded"]))
 
 
 def test_a_folder_is_read_before_the_hub(lines, monkeypatch):

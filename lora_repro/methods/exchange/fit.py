@@ -11,14 +11,15 @@ from torch import Tensor, nn
 from lora_repro.config import LoRAConfig, MethodConfig, ModelConfig
 from lora_repro.errors import BackboneError, CheckpointError, ConfigError
 from lora_repro.methods.apply import adapt
+from lora_repro.methods.checkpoint import entry_for
 from lora_repro.methods.exchange.pairs import shortened, times
-from lora_repro.models.architectures import Architecture, architecture
+from lora_repro.models.architectures import Architecture
 from lora_repro.models.load import Backbone, build_meta
 from lora_repro.models.sites import block_names
 from lora_repro.tasks.glue import GLUE
 
 UNKNOWN_TASK = "unknown"
-_OUTPUT_LAYERS = ("classifier.out_proj.weight", "classifier.weight")  # one row per label
+_OUTPUT_LAYERS = ("classifier.out_proj.weight", "classifier.weight", "score.weight")  # one row per label
 
 
 def with_dims_of(model: ModelConfig, folder: Path) -> ModelConfig:
@@ -41,8 +42,8 @@ def task_of_head(
     """The task of an imported adapter, its labels, and how many outputs the head has.
 
     Args:
-        asked: a name of GLUE (for a decoder any name); None: what our export noted, else unknown, with labels LABEL_0
-            and so on as Transformers has them (one output: a score).
+        asked: a name of GLUE (for a language model any name); None: what our export noted, else unknown, with labels
+            LABEL_0 and so on as Transformers has them (one output: a score).
 
     Raises:
         CheckpointError: no head, or a head with another number of outputs than the task has.
@@ -78,8 +79,8 @@ def refuse_unfit(
     method: MethodConfig, state: Mapping[str, Tensor], model: ModelConfig, outputs: int, what: str
 ) -> None:
     """CheckpointError when names or shapes of `state` are not exactly what `method` trains on `model` (with dims)."""
-    arch = architecture(model.architecture)
-    skeleton = build_meta(model, outputs)
+    arch = entry_for(model.architecture, state)
+    skeleton = build_meta(model, outputs, arch)
     blocks = len(block_names(skeleton, arch))
     adapted = adapt(Backbone(skeleton, None, arch, model, ""), method, seed=0)
     named = f"LoRA on {' '.join(method.targets)}" if isinstance(method, LoRAConfig) else method.name

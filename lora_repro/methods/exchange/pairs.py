@@ -11,7 +11,7 @@ from torch import Tensor
 from lora_repro.config import WEIGHT_TYPES, LoRAConfig
 from lora_repro.errors import CheckpointError
 from lora_repro.methods.checkpoint import AdapterFile
-from lora_repro.models.architectures import Architecture, Slice, architecture
+from lora_repro.models.architectures import Architecture, Slice
 
 _Value = TypeVar("_Value", int, float)
 
@@ -51,7 +51,7 @@ def from_adapter(file: AdapterFile) -> Portable:
         raise CheckpointError(
             f"adapter {file.path} was trained with method {file.meta.method['name']}; only method lora can be exported"
         )
-    config, arch = file.meta.method_config(), architecture(file.meta.architecture)
+    config, arch = file.meta.method_config(), file.architecture
     assert isinstance(config, LoRAConfig)
     state = dict(file.state)
     pairs = {}

@@ -24,12 +24,13 @@ from lora_repro.errors import CheckpointError
 from lora_repro.methods.checkpoint import AdapterFile
 from lora_repro.methods.exchange.pairs import refuse_unexpected, split_head, times
 from lora_repro.methods.virtual_tokens import NAME
-from lora_repro.models.architectures import Architecture, architecture
+from lora_repro.models.architectures import Architecture
 
 TYPES = {"PREFIX_TUNING": "prefix_kv", "PROMPT_TUNING": "pre_embed"}
 CANNOT = {
     "infix": "PEFT has prefix tokens only, and these have l_i={l_i} infix tokens; train with method.l_i=0",
     "encoder": "PEFT puts prompt tokens before [CLS], and its head reads the first of them instead of [CLS]",
+    "classifying": "PEFT hands prompt tokens over as embeddings, in which a decoder's head cannot tell the padding",
     "deberta-v2": "PEFT hands a prefix over as a filled cache, which DeBERTa-v2 does not take",
     "llama": "PEFT's keys are not turned by their positions, which Llama's attention does to ours",
     "other": "PEFT has no form for it; only lora, prefix_kv and pre_embed can be exported",
@@ -42,7 +43,7 @@ _POSITIONS = "embeddings.position_embeddings"
 def needs_positions(file: AdapterFile) -> bool:
     """Whether `to_peft_prompt` wants the backbone's position table; CheckpointError when PEFT cannot hold `file`."""
     _refuse_what_peft_cannot_hold(file)
-    return bool(architecture(file.meta.architecture).heads)
+    return not file.architecture.decoder
 
 
 def position_table(arch: Architecture) -> str:
@@ -67,7 +68,7 @@ def to_peft_prompt(
     Raises:
         CheckpointError: PEFT cannot hold the adapter.
     """
-    arch = architecture(file.meta.architecture)
+    arch = file.architecture
     head, own = split_head(file.state, arch)
     tensors = {name.removeprefix(f"{arch.base}.{NAME}."): file.state[name].float() for name in own}
     state = {_PREFIX + name: tensor for name, tensor in head.items()}
@@ -118,8 +119,9 @@ def from_peft_prompt(
         raise CheckpointError(f"{what} cannot be imported for {arch.name}: {CANNOT[arch.name]}")
     l_p = table.shape[0]
     if arch.heads and method == "pre_embed":
-        raise CheckpointError(f"{what} cannot be imported for {arch.name}: {CANNOT['encoder']}")
-    if arch.heads and (positions is None or not torch.equal(positions, _moved(positions, first, l_p))):
+        reason = CANNOT["classifying" if arch.decoder else "encoder"]
+        raise CheckpointError(f"{what} cannot be imported for {arch.name}: {reason}")
+    if not arch.decoder and (positions is None or not torch.equal(positions, _moved(positions, first, l_p))):
         raise CheckpointError(
             f"{what} cannot be imported for {arch.name}: PEFT numbers [CLS] {l_p}, here it has number 0, and so "
             "the functions differ; only what this suite exported, with its own position table, comes back"
@@ -142,14 +144,14 @@ def from_peft_prompt(
 
 
 def _refuse_what_peft_cannot_hold(file: AdapterFile) -> None:
-    name, arch = file.meta.method["name"], architecture(file.meta.architecture)
+    name, arch = file.meta.method["name"], file.architecture
     reason = None
     if name not in TYPES.values():
         reason = "other"
     elif file.meta.method.get("l_i"):
         reason = "infix"
     elif arch.heads and name == "pre_embed":
-        reason = "encoder"
+        reason = "classifying" if arch.decoder else "encoder"
     elif name == "prefix_kv" and arch.name in CANNOT:
         reason = arch.name
     if reason:

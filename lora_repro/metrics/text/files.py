@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_repro.errors import DataError
-from lora_repro.tasks import dart, e2e, webnlg
+from lora_repro.tasks import dart, e2e, samsum, webnlg, wikisql
 from lora_repro.tasks.data_to_text import DataToTextExamples, DataToTextTask
 from lora_repro.tasks.textfile import damaged, read_lines, shown
 
@@ -48,7 +48,7 @@ def read_outputs(path: Path, *, allow_empty: bool = False) -> list[str]:
 def read_references(path: Path, task: DataToTextTask) -> References:
     """References in any form that the task's data or its official scripts have.
 
-    A CSV file or a ``||`` file of E2E, a WebNLG or DART data file (JSON, XML), a folder of reference files
+    A CSV file or a ``||`` file of E2E, a data file of another task (JSON, JSON lines, XML), a folder of reference files
     (`dart.read_references`), or a text file of groups (`read_groups`).
 
     Raises:
@@ -58,10 +58,10 @@ def read_references(path: Path, task: DataToTextTask) -> References:
         return _ungrouped(dart.read_references(path))
     if task.name == "e2e" and path.suffix.lower() == ".csv":
         return _of(e2e.read(path))
-    if path.is_dir() or path.suffix.lower() in (".json", ".xml"):
-        readers = {"webnlg": webnlg.read, "dart": dart.read}
+    if path.is_dir() or path.suffix.lower() in (".json", ".jsonl", ".xml"):
+        readers = {"webnlg": webnlg.read, "dart": dart.read, "samsum": samsum.read, "wikisql": wikisql.read}
         if task.name not in readers:
-            raise DataError(f"{path}: expected references of E2E as .csv or text; for WebNLG and DART set --task")
+            raise DataError(f"{path}: expected references of E2E as .csv or text; for the other tasks set --task")
         return _of(readers[task.name](path))
     if task.name == "e2e" and any("||" in line for line in _all_lines(path)[:1]):
         return _of(e2e.read(path))

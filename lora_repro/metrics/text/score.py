@@ -5,15 +5,17 @@ from contextlib import nullcontext
 from typing import Literal, TypedDict
 
 from lora_repro.errors import ConfigError, DataError
-from lora_repro.metrics.text import bleu, coco, java, nist, ter
+from lora_repro.metrics.text import bleu, coco, java, nist, sql, summaries, ter
 from lora_repro.metrics.text.java import JavaText
 from lora_repro.metrics.text.tokenise import mteval, separate
 
-Protocol = Literal["e2e", "triples"]
+Protocol = Literal["e2e", "triples", "summaries", "sql"]
 
 METRICS: dict[str, tuple[str, ...]] = {
     "e2e": ("BLEU", "NIST", "METEOR", "ROUGE_L", "CIDEr"),  # Table 3
     "triples": ("BLEU", "METEOR", "TER"),  # Tables 13 and 14
+    "summaries": ("R1", "R2", "RL"),  # Table 4, SAMSum
+    "sql": ("LF",),  # Table 4, WikiSQL
 }
 """The metrics of each protocol, in the order of the paper's tables."""
 
@@ -34,6 +36,10 @@ class TextScores(TypedDict, total=False):
     CIDEr: float | Reason  # 0 to 10
     TER: float  # edits per reference word as the official script counts them, lower is better
     TER_tercom: float  # the same as sacrebleu counts them
+    R1: float  # fraction, as R2 and RL: see `summaries`
+    R2: float
+    RL: float
+    LF: float  # fraction of queries that are right: see `sql`
 
 
 def score_texts(
@@ -54,7 +60,8 @@ def score_texts(
         metrics: names from `METRICS` (of either protocol); None: those of the protocol.
         protocol: ``"e2e"``: as ``measure_scores.py -p`` of the E2E challenge; texts are scored as they are.
             ``"triples"``: as the official code scores WebNLG and DART; outputs and references are lower-cased and
-            separated first, and an input's first six references count.
+            separated first, and an input's first six references count. ``"summaries"`` and ``"sql"``: SAMSum's and
+            WikiSQL's, texts as they are.
         nist_variant: ``"python"`` (the official code's) or ``"perl"``; see `nist`.
         java_text: an open `JavaText`, kept by the caller for many calls; None: opened and closed here where needed.
         allow_empty: score empty outputs as what they are, very bad ones (a collapsed run); else they are an error.
@@ -83,6 +90,10 @@ def score_texts(
                 scores[name] = (bleu.e2e_bleu if protocol == "e2e" else bleu.detokenised_bleu)(outputs, references)
             elif name == "NIST":
                 scores[name] = nist.nist(outputs, references, nist_variant)
+            elif name == "LF":
+                scores[name] = sql.logical_form_accuracy(outputs, references)
+            elif name in summaries.KINDS:
+                scores[name] = summaries.rouge(name, outputs, references)
             else:
                 scores[name] = _ter(name, outputs, references, protocol)
     return scores  # type: ignore[return-value]  # the names are checked

@@ -19,6 +19,8 @@ references (--references) are one of:
                measure_scores.py takes it: one reference per line, an empty line between inputs
   WebNLG       test.json or the official XML; with seen and unseen categories apart
   DART         test.json, or the folder of reference0.lex, reference1.lex, reference2.lex
+  SAMSum       test.json
+  WikiSQL      dev.jsonl, with dev.tables.jsonl beside it
 """
 
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from lora_repro.records import Record
 from lora_repro.report.cells import Group, choose
 from lora_repro.report.glue_table import METRIC_TITLES, in_order
-from lora_repro.report.scores import GLUE_TITLES, HEADLINE, TEXT_METRICS, Metric, Statistic, statistic_of
+from lora_repro.report.scores import (
+    GLUE_TITLES,
+    HEADLINE,
+    TEXT_METRICS,
+    Metric,
+    Statistic,
+    headline_title,
+    statistic_of,
+)
 from lora_repro.report.settings import is_generated, settings_of
 from lora_repro.report.text_table import TITLES
 from lora_repro.tasks.glue import GLUE
@@ -76,7 +84,7 @@ def _panel(task: str, records: Sequence[Record]) -> Panel:
         if choice.group is not None:
             shown[method] = choice.group
             others[method] = tuple(group for group in choice.left_out if _another_size(group, choice.group))
-    title = METRIC_TITLES[GLUE[task].headline] if task in GLUE else "BLEU"
+    title = METRIC_TITLES[GLUE[task].headline] if task in GLUE else headline_title(task)
     return Panel(task, Metric(task, title, HEADLINE), shown, others)
 
 

@@ -127,7 +127,7 @@ def test_groups_that_do_not_match_are_refused(tmp_path, references, message):
 
 
 def test_json_references_need_their_task(tmp_path, outputs):
-    with pytest.raises(DataError, match="for WebNLG and DART set --task"):
+    with pytest.raises(DataError, match="for the other tasks set --task"):
         main([str(outputs), "--references", str(write(tmp_path / "test.json", "[]"))])
 
 
@@ -138,3 +138,14 @@ def test_a_missing_file_and_a_wrong_encoding_are_named(tmp_path, outputs):
     latin.write_bytes("fine\nCafé\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"latin\.txt, line 2: expected UTF-8 text"):
         main([str(latin), "--references", str(outputs)])
+
+
+def test_queries_are_scored_against_wikisqls_own_files(tmp_path, capsys):
+    table = {"id": "1", "header": ["Name", "No."]}
+    asked = [{"table_id": "1", "question": f"q{n}", "sql": {"sel": 0, "agg": 0, "conds": [[1, 0, n]]}} for n in (1, 2)]
+    references = write(tmp_path / "dev.jsonl", "".join(f"{json.dumps(one)}\n" for one in asked))
+    write(tmp_path / "dev.tables.jsonl", f"{json.dumps(table)}\n")
+    outputs = write(tmp_path / "outputs.txt", "SELECT Name FROM table WHERE No. = 1\nSELECT Name FROM table\n")
+    assert main([str(outputs), "--references", str(references), "--task", "wikisql"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["group", "inputs", "LF"], ["all", "2", "0.5000"]]

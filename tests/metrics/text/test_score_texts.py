@@ -81,7 +81,7 @@ def test_empty_outputs_are_scored_where_allowed():
     [
         ({"metrics": ["BLUE"]}, "metrics BLUE: valid are BLEU, NIST"),
         ({"metrics": []}, r"metrics \(none\)"),
-        ({"protocol": "webnlg"}, "protocol 'webnlg': valid are e2e, triples"),
+        ({"protocol": "webnlg"}, "protocol 'webnlg': valid are e2e, triples, summaries, sql"),
         ({"nist_variant": "ruby"}, "NIST variant 'ruby': valid are python, perl"),
     ],
 )
