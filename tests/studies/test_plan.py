@@ -169,6 +169,7 @@ def test_another_recipe_takes_the_place_of_a_study_that_is_its_own(planned: Plan
     few = ("--tasks=wikisql", "--seeds=0", "--methods=pre_embed")
     (run,) = planned("table4", "--model=gpt2-mini", "--recipe=mini", *few).planned
     made = run.config()
-    assert (made.recipe.source, made.recipe.lr, made.recipe.batch_size) == ("mini", 1e-2, 8)
+    alone = compose_run(["model=gpt2-mini", "method=pre_embed", "task=wikisql", "recipe=mini"]).recipe
+    assert (made.recipe.source, made.recipe.lr, made.recipe.batch_size) == ("mini", alone.lr, alone.batch_size)
     assert (made.recipe.warmup_steps, made.recipe.warmup_ratio) == (None, 0.06)
     assert (made.method.l_p, made.method.l_i, made.recipe.no_repeat_ngram) == (48, 8, 0)  # what the study is about
