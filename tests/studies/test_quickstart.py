@@ -37,7 +37,7 @@ def test_every_method_on_every_backbone_and_task(monkeypatch: pytest.MonkeyPatch
 
 
 def test_runs_are_what_composing_gives() -> None:
-    config = next(c for c in planned("--methods=lora", "--out=x") if c.task.name == quickstart.PARTS[0].tasks[1])
+    config = next(c for c in planned("--methods=lora", "--out=x") if c.task.name == quickstart.PARTS[0].tasks[0])
     items = [
         f"model={config.model.name}", "method=lora", f"task={config.task.name}", "recipe=mini",
         "data.sources=[embedded]", "device=cpu", *quickstart.PARTS[0].settings,
