@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_repro.records import Record, write_atomically
+from lora_repro.report.figures.style import legend, look
 from lora_repro.report.settings import is_generated
 from lora_repro.report.statistics import summarise
 
@@ -34,6 +35,7 @@ def draw(records: Sequence[Record], stem: Path) -> list[Path]:
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
     data = "GENERATED DATA, not the tasks themselves" if any(map(is_generated, records)) else "real data"
+    legend(figure, list(dict.fromkeys(record.method for record in records)))
     figure.suptitle(f"Score and trainable parameters ({data})", fontsize=11)
     written = []
     for suffix in (".svg", ".png"):
@@ -56,9 +58,7 @@ def _panel(axes: Any, records: Sequence[Record]) -> None:
         runs = [record for record in records if record.method == method]
         score = 100 * summarise(runs).median_best
         size = runs[0].parameters.method
-        lora = method.startswith("lora")
-        axes.scatter(size, score, s=36, color="#c2410c" if lora else "#1d4ed8", marker="D" if lora else "o", zorder=3)
-        axes.annotate(method, (size, score), xytext=(4, 4), textcoords="offset points", fontsize=7)
+        axes.plot(size, score, color=look(method).colour, marker=look(method).marker, markersize=6, linestyle="none")
     axes.axhline(100 * first.baseline, color="0.5", linestyle="--", linewidth=1, label="constant answer")
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if _spread(records) < 100 else (1,)))

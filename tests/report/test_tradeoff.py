@@ -18,7 +18,7 @@ def test_every_method_and_task_is_there_and_generated_data_are_named(tmp_path: P
     ]
     svg, png = draw(runs, tmp_path / "deep" / "tradeoff")
     text = svg.read_text()
-    for word in ("GENERATED DATA", "mrpc, tiny", "sst2, tiny", ">lora<", ">bitfit<", ">ft<", "constant answer"):
+    for word in ("GENERATED DATA", "mrpc, tiny", "sst2, tiny", ">LoRA<", ">BitFit<", ">FT<", "constant answer"):
         assert word in text, word
     assert png.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     before = svg.read_bytes()
