@@ -9,6 +9,7 @@ from lora_repro.records import Record
 from lora_repro.report.cells import choose
 from lora_repro.report.inputs import add_records, read_records
 from lora_repro.report.layout import Table
+from lora_repro.report.made import join, machines
 from lora_repro.report.settings import is_generated
 from lora_repro.report.statistics import CONFIDENCE, PAIRED_TEST, SIGNIFICANT, Summary, paired_p, summarise
 from lora_repro.tasks.glue import GLUE
@@ -111,32 +112,24 @@ def notes(grid: Grid) -> list[str]:
         f"{task} {splits['train'].examples:,}/{sum(s.examples for name, s in splits.items() if name != 'train'):,}"
         for task, splits in examples.items()
     )
-    dates = sorted(r.finished[:10] for r in runs)
     generated = " GENERATED DATA, not GLUE itself." if "embedded" in data else ""
     statistic = (
         "Statistic: median over seeds of the best development epoch (the paper's), ± standard deviation over seeds, "
         "(n) runs; in percent. The best epoch is chosen on the data that is reported, as the paper does."
     )
     backbone = (
-        f"Backbone: {grid.model} (weights {_join(r.backbone_fingerprint for r in runs)}); "
-        f"data: {_join(data)} files, train/dev examples: {sizes}.{generated}"
+        f"Backbone: {grid.model} (weights {join(r.backbone_fingerprint for r in runs)}); "
+        f"data: {join(data)} files, train/dev examples: {sizes}.{generated}"
     )
     seeds = (
-        f"Seeds: {_join(sorted({r.seed for r in runs}))}; recipe: {grid.recipe}, "
-        f"effective batch {_join(sorted({r.effective_batch for r in runs}))}; epochs: "
-        + ", ".join(f"{task} {_join(sorted({_epochs(r) for r in runs if r.task == task}))}" for task in grid.tasks)
+        f"Seeds: {join(sorted({r.seed for r in runs}))}; recipe: {grid.recipe}, "
+        f"effective batch {join(sorted({r.effective_batch for r in runs}))}; epochs: "
+        + ", ".join(f"{task} {join(sorted({_epochs(r) for r in runs if r.task == task}))}" for task in grid.tasks)
         + "."
-    )
-    machine = (
-        f"Machine: {_join(f'{r.environment.machine} ({r.environment.device})' for r in runs)}; "
-        f"precision {_join(r.environment.precision for r in runs)}; PyTorch "
-        f"{_join(r.environment.versions['torch'] for r in runs)}; "
-        f"commit {_join(r.environment.commit[:10] + ('+changes' if r.environment.dirty else '') for r in runs)}; "
-        f"{dates[0]} to {dates[-1]}."
     )
     head = "The paper's counts leave the head out; every method trains it too, and it stands after the plus."
     test = f"Bold: best of its column. {DIFFERS}: differs from LoRA by the {PAIRED_TEST}."
-    said, left_out = [statistic, backbone, seeds, machine, head, test], grid.left_out()
+    said, left_out = [statistic, backbone, seeds, machines(runs), head, test], grid.left_out()
     return [*said, "Left out: " + "; ".join(left_out) + "."] if left_out else said
 
 
@@ -232,7 +225,7 @@ def _parameters(grid: Grid, method: str) -> str:
     runs = [r for r in grid.shown if r.method == method]
     heads = sorted({r.parameters.head for r in runs})
     head = f"{heads[0]:,}" if len(heads) == 1 else f"{heads[0]:,} to {heads[-1]:,}"
-    return f"{_join(sorted({f'{r.parameters.method:,}' for r in runs}))} + {head}"
+    return f"{join(sorted({f'{r.parameters.method:,}' for r in runs}))} + {head}"
 
 
 def _epochs(record: Record) -> int:
@@ -249,10 +242,6 @@ def in_order(names: Iterable[str]) -> list[str]:
              "adapter_h", "lora", "lora_pre_embed", "lora_pre_layer")  # fmt: skip
     found = set(names)
     return [name for name in order if name in found] + sorted(found - set(order))
-
-
-def _join(values: Iterable[object]) -> str:
-    return ", ".join(dict.fromkeys(str(value) for value in values))
 
 
 def _percent(value: float) -> str:

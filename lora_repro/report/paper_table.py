@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from lora_repro.records import Record
 from lora_repro.report.audited import Audited
 from lora_repro.report.layout import Table
+from lora_repro.report.made import commits, join
 from lora_repro.report.paper import PaperTable, paper_table
 from lora_repro.report.paper.answers import TASKS
 from lora_repro.report.paper.facts import TRANSCRIBED
@@ -85,10 +86,7 @@ def _notes(table: PaperTable, filled: Sequence[FilledRow]) -> list[str]:
     ]
     if not runs:
         return [*notes, "No run of these backbones is recorded yet."]
-    commits = ", ".join(dict.fromkeys(run.environment.commit[:10] for run in runs))
-    machines = ", ".join(dict.fromkeys(run.environment.machine for run in runs))
-    dates = sorted(run.finished[:10] for run in runs)
-    return [*notes, f"{len(runs)} runs, {dates[0]} to {dates[-1]}, commit {commits}, on {machines}."]
+    return [*notes, f"{len(runs)} runs on {join(run.environment.machine for run in runs)}; {commits(runs)}."]
 
 
 def _sayings(table: PaperTable) -> list[str]:

@@ -9,6 +9,7 @@ from lora_repro.records import Record
 from lora_repro.report.cells import Group, groups
 from lora_repro.report.glue_table import MISSING, in_order
 from lora_repro.report.layout import Table
+from lora_repro.report.made import commits
 from lora_repro.report.scores import EVAL_LOSS, HEADLINE, Metric, headline_title, score, statistic_of
 from lora_repro.report.settings import is_generated, say, settings_of
 
@@ -121,7 +122,6 @@ def _best(
 
 def _notes(shown: Sequence[Group], task: str, model: str, recipe: str, varied: set[str]) -> list[str]:
     runs = [run for group in shown for run in group.runs]
-    dates = sorted(run.finished[:10] for run in runs)
     wanted = ("recipe.lr", "recipe.epochs", "recipe.batch_size", "task.train_examples", "method.r", "method.targets")
     own = settings_of(shown[0].first)
     said = {key: own[key] for key in wanted if key in own and key not in varied}
@@ -129,5 +129,5 @@ def _notes(shown: Sequence[Group], task: str, model: str, recipe: str, varied: s
     return [
         f"Statistic: {statistic_of(task).text}; ± standard deviation over seeds, (n) runs. {model}, no paper row.",
         f"{headline_of(task).title} in percent on {task}; recipe {recipe}: {say(said) or 'as in conf/'}.{generated}",
-        f"Commit {', '.join(dict.fromkeys(r.environment.commit[:10] for r in runs))}; {dates[0]} to {dates[-1]}.",
+        f"Made at {commits(runs)}.",
     ]

@@ -1,12 +1,12 @@
 """Data-to-text tables (the paper's Tables 3, 13, 14 in form) of one backbone and recipe, from records."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from lora_repro.records import Record
 from lora_repro.report.cells import Choice, choose
 from lora_repro.report.glue_table import DIFFERS, MISSING, REFERENCE, in_order
 from lora_repro.report.layout import Table
+from lora_repro.report.made import join, machines
 from lora_repro.report.scores import TEXT_METRICS, TRANSFERS, Metric, Score, score, statistic_of
 from lora_repro.report.settings import is_generated
 from lora_repro.report.statistics import PAIRED_TEST, SIGNIFICANT, paired_p
@@ -50,7 +50,6 @@ def comparison(grid: TextGrid, seeds: int) -> Table:
 def notes(grid: TextGrid) -> list[str]:
     """Statistic, data, settings, machine, commit, test."""
     runs = grid.shown
-    dates = sorted(run.finished[:10] for run in runs)
     splits = runs[0].splits
     sizes = ", ".join(f"{name} {split.examples:,}" for name, split in splits.items())
     generated = " GENERATED DATA, not the task's own." if _generated(grid) else ""
@@ -59,32 +58,17 @@ def notes(grid: TextGrid) -> list[str]:
     found = [
         f"Statistic: {statistic_of(grid.task).text}; ± standard deviation over seeds, (n) runs. Units are the paper's."
         f"{' Lower is better: ' + ', '.join(lower) + '.' if lower else ''}",
-        f"Backbone: {grid.model} (weights {_join(r.backbone_fingerprint for r in runs)}); data: "
-        f"{_join(s.source for s in splits.values())}, examples: {sizes}.{generated}",
-        f"Seeds: {_join(sorted({r.seed for r in runs}))}; recipe: {grid.recipe}, effective batch "
-        f"{_join(sorted({r.effective_batch for r in runs}))}, epochs "
-        f"{_join(sorted({int(r.config['recipe']['epochs']) for r in runs}))}.",
-        f"Machine: {_join(f'{r.environment.machine} ({r.environment.device})' for r in runs)}; precision "
-        f"{_join(r.environment.precision for r in runs)}; PyTorch "
-        f"{_join(r.environment.versions['torch'] for r in runs)}; commit "
-        f"{_join(r.environment.commit[:10] for r in runs)}; {dates[0]} to {dates[-1]}.",
+        f"Backbone: {grid.model} (weights {join(r.backbone_fingerprint for r in runs)}); data: "
+        f"{join(s.source for s in splits.values())}, examples: {sizes}.{generated}",
+        f"Seeds: {join(sorted({r.seed for r in runs}))}; recipe: {grid.recipe}, effective batch "
+        f"{join(sorted({r.effective_batch for r in runs}))}, epochs "
+        f"{join(sorted({int(r.config['recipe']['epochs']) for r in runs}))}.",
+        machines(runs),
         f"Bold: best of its column. {DIFFERS}: differs from LoRA by the {PAIRED_TEST}.",
     ]
     if grid.task in TRANSFERS:
         found.insert(0, f"A transfer of Table 4's question: the paper has GPT-3 175B, here it is {grid.model}.")
     return [*found, "Left out: " + "; ".join(left_out) + "."] if left_out else found
-
-
-def show(grid: TextGrid, seeds: int, out: Path) -> int:
-    """Print and save the comparison; 1 when there is nothing to show."""
-    if not grid.methods:
-        print(f"no records of {grid.task}, {grid.model} with recipe {grid.recipe} yet")
-        return 1
-    table = comparison(grid, seeds)
-    print(table.markdown())
-    written = table.save(out / f"{grid.task}_{grid.model}_{grid.recipe}")
-    print("saved " + ", ".join(map(str, written)))
-    return 0
 
 
 def _generated(grid: TextGrid) -> bool:
@@ -125,8 +109,4 @@ def _best(grid: TextGrid, metrics: Sequence[Metric]) -> frozenset[tuple[int, int
 
 
 def _parameters(grid: TextGrid, method: str) -> str:
-    return _join(sorted({f"{run.parameters.method:,}" for run in grid.choices[method].runs}))
-
-
-def _join(values: Iterable[object]) -> str:
-    return ", ".join(dict.fromkeys(str(value) for value in values))
+    return join(sorted({f"{run.parameters.method:,}" for run in grid.choices[method].runs}))
