@@ -35,7 +35,7 @@ def test_runs_tables_figure_and_nothing_twice(
     assert "| roberta-mini | lora |" in shown  # the audit's
     assert "2 of 2 runs done" in shown
     record = next((here / "runs/quickstart/records/sst2/roberta-mini/lora").glob("*.json")).read_text()
-    assert "seed=0 task.train_examples=32 " in record and "data.sources=[embedded]" in record
+    assert " task.train_examples=32 " in record and "data.sources=[embedded]" in record
     out = here / "runs" / "quickstart"
     assert len(list((out / "records").rglob("*.json"))) == 2
     for name in ("glue_roberta-mini.md", "glue_roberta-mini.csv", "parameters.md", "tradeoff.svg", "tradeoff.png"):
