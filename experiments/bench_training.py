@@ -1,6 +1,6 @@
 """How fast the suite trains, beside Hugging Face Trainer with PEFT and beside loralib in a plain loop.
 
-    python experiments/bench_training.py --model MINILM --data GLUE                 # make bench: about an hour of a CPU
+    python experiments/bench_training.py --model MINILM --data GLUE                 # make bench
     python experiments/bench_training.py --model MINILM --data GLUE --steps 3 --repeats 1 --sweep 0
 
 Same backbone, data, batch size, number of steps, optimiser and threads (`bench_contenders.py` says what each contender
@@ -24,7 +24,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
 from bench_contenders import BATCH, CONTENDERS, LR, Measured, R
 
 from lora_repro.records import write_atomically

@@ -1,6 +1,6 @@
 """Does the embedded backbones' pre-training pay? Real data, LoRA, one recipe: pre-trained against random weights.
 
-    python experiments/pretraining_pays.py data.dir=DATA               # 18 runs, about an hour and a half of one core
+    python experiments/pretraining_pays.py data.dir=DATA               # 18 runs; 1.5 hours of one core, estimated
     python experiments/pretraining_pays.py --tasks sst2 data.dir=DATA
 
 DATA holds GLUE in the layout of the official zip, and E2E. Each backbone is trained with LoRA as its mini recipe has

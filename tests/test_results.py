@@ -109,3 +109,20 @@ def test_the_front_page_shows_the_committed_table(tables: dict[str, Table]) -> N
     page = (ROOT / "README.md").read_text()
     shown = page.split(f"{BEGIN}\n")[1].split(END)[0]
     assert shown == tables[ON_THE_FRONT_PAGE].markdown()
+
+
+def test_the_front_page_shows_quickstarts_committed_output() -> None:
+    page = (ROOT / "README.md").read_text()
+    block = page[page.index("<!-- quickstart:begin -->") : page.index("<!-- quickstart:end -->")]
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines() if line[:1] == "|"][
+        2:
+    ]
+    output = (RESULTS / "quickstart" / "output.txt").read_text()
+    for name, columns, count in (("glue_roberta-mini.md", slice(0, 3), 3), ("e2e_gpt2-mini.md", slice(3, 5), 2)):
+        table = (RESULTS / "quickstart" / name).read_text()
+        assert table.strip() in output
+        rows = [
+            [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"
+        ][2:]
+        wanted = [row[:3] if count == 3 else row[1:3] for row in rows]
+        assert [row[columns] for row in shown][: len(wanted)] == wanted

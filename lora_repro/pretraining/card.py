@@ -82,17 +82,16 @@ def loss_curve(log: Path, title: str, folder: Path) -> None:
     aside = [point for point in points if "heldout" in point and point["objective"] == own]
     with plt.rc_context({"svg.hashsalt": title, "font.size": 9}):
         figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
-        for objective, style in ((own, "-"), ("causal", ":")):
+        for objective in dict.fromkeys(p["objective"] for p in points):
             part = [p for p in points if p["objective"] == objective]
-            if part and (objective != own or style == "-"):
-                axes.plot(
-                    [p["tokens"] / 1e6 for p in part],
-                    [p["loss"] for p in part],
-                    style,
-                    color="0.5",
-                    lw=1,
-                    label=f"training, {objective}",
-                )
+            axes.plot(
+                [p["tokens"] / 1e6 for p in part],
+                [p["loss"] for p in part],
+                "-" if objective == own else ":",
+                color="0.5",
+                lw=1,
+                label=f"training, {objective}",
+            )
         axes.plot(
             [p["tokens"] / 1e6 for p in aside],
             [p["heldout"]["loss"] for p in aside],

@@ -136,15 +136,20 @@ class DataToTextExamples:
         return collect_pairs(pairs, self.source, [entry for entry in self.entries if entry in kept])
 
 
-def collect_pairs(pairs: Sequence[Pair], source: str, entries: Iterable[str] | None = None) -> DataToTextExamples:
+def collect_pairs(
+    pairs: Sequence[Pair], source: str, entries: Iterable[str] | None = None, lacking: str | None = None
+) -> DataToTextExamples:
     """Group pairs by equal input.
 
     Args:
         entries: the input of each entry of the source; None: that of each pair.
+        lacking: what to say where there is no pair; None: that may be.
 
     Raises:
-        DataError: an input has empty texts only.
+        DataError: an input has empty texts only, or there is no pair and that may not be.
     """
+    if lacking is not None and not pairs:
+        raise DataError(lacking)
     texts: dict[str, list[str]] = {}
     categories: dict[str, str | None] = {}
     for pair in pairs:

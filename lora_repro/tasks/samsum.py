@@ -71,9 +71,7 @@ def examples_of(chats: Iterable[Chat], source: str, name: str) -> DataToTextExam
         DataError: there is no chat.
     """
     pairs = [Pair(f"{_lines(chat.dialogue)}\n\n", " ".join(chat.summary.split())) for chat in chats]
-    if not pairs:
-        raise DataError(f"{name}: expected chats, found none")
-    return collect_pairs(pairs, source)
+    return collect_pairs(pairs, source, lacking=f"{name}: expected chats, found none")
 
 
 def _lines(dialogue: str) -> str:

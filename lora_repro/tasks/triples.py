@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lora_repro.errors import DataError
 from lora_repro.tasks.data_to_text import DataToTextExamples, Pair, collect_pairs
 
 Triple = tuple[str, str, str]
@@ -34,6 +33,4 @@ def examples_of_triples(sets: Iterable[Described], source: str, lacking: str) ->
         context = " | ".join(" : ".join(triple) for triple in described.triples)
         pairs += [Pair(context, text, described.category) for text in described.texts]
         contexts += [context] if described.texts else []
-    if not pairs:
-        raise DataError(lacking)
-    return collect_pairs(pairs, source, contexts)
+    return collect_pairs(pairs, source, contexts, lacking)

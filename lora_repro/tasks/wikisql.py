@@ -105,9 +105,7 @@ def examples_of(questions: Iterable[Question], source: str, name: str) -> DataTo
         DataError: there is no question.
     """
     pairs = [Pair(linearise(question), query(question)) for question in questions]
-    if not pairs:
-        raise DataError(f"{name}: expected questions, found none")
-    return collect_pairs(pairs, source)
+    return collect_pairs(pairs, source, lacking=f"{name}: expected questions, found none")
 
 
 def linearise(question: Question) -> str:

@@ -2,9 +2,12 @@
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from lora_repro.metrics.text import java
 
 WORDS = (
     "red",
@@ -107,3 +110,12 @@ def overrides(backbone: Path, data: Path, out: Path, *more: str) -> list[str]:
 def environment(**more: str) -> dict[str, str]:
     """For child processes: one thread, no network."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **more}
+
+
+@pytest.fixture(scope="module")
+def no_java() -> Iterator[None]:
+    """The metrics that need it are tested elsewhere and take ten seconds to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(java, "missing", lambda: "java not found")
+        patch.setattr(java, "shared", lambda: None)
+        yield

@@ -4,7 +4,6 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,7 @@ from tests.end_to_end.text_backbones import text_overrides, write_decoder, write
 MODELS = {"gpt2": "gpt2", "llama": "smollm2-135m"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_java() -> Iterator[None]:
-    """Its metrics are tested elsewhere and take ten seconds to start."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(java, "missing", lambda: "java not found")
-        patch.setattr(java, "shared", lambda: None)
-        yield
+pytestmark = pytest.mark.usefixtures("no_java")
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,12 @@
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lora_repro import decode, records, rescore
 from lora_repro.compose import compose_run
-from lora_repro.metrics.text import java
 from lora_repro.metrics.text.sql import logical_form_accuracy
 from lora_repro.run import run, run_folder
 from lora_repro.tasks import wikisql
@@ -20,12 +18,7 @@ FRAME = ("premise:", "hypothesis:", "answer:", "table:", "question:", "SELECT", 
 WORDS = (*FRAME, *NAMES, *THINGS, *(f"{name}:" for name in NAMES), "has", "a", "the", "Owner", "Thing", "who", "table")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_java() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(java, "missing", lambda: "java not found")
-        patch.setattr(java, "shared", lambda: None)
-        yield
+pytestmark = pytest.mark.usefixtures("no_java")
 
 
 @pytest.fixture(scope="module")

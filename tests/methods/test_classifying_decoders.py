@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lora_repro.config import FTTop2Config, MethodConfig, PreEmbedConfig, RunConfig
+from lora_repro.config import FTTop2Config, MethodConfig, RunConfig
 from lora_repro.errors import CheckpointError
 from lora_repro.methods.apply import Adapted, adapt
 from lora_repro.methods.checkpoint import AdapterMeta, load_adapter, load_into, read_adapter, save_adapter
@@ -18,7 +18,7 @@ from lora_repro.models.architectures import ARCHITECTURES, classifying
 from lora_repro.models.load import load_backbone
 from tests.methods.adapters import METHODS as ADAPTERS
 from tests.methods.adapters import configured
-from tests.methods.virtual import INFIX, PREFIX, TEXTS, name_of, padded
+from tests.methods.virtual import INFIX, PREFIX, TEXTS, name_of, padded, with_words
 from tests.tiny_backbones import DECODERS, batch, every_method, lora, prefix_methods, tiny, tiny_folder
 
 ALL = [*every_method(), FTTop2Config(name="ft_top2"), *map(configured, ADAPTERS), *prefix_methods()]
@@ -94,16 +94,7 @@ def test_neither_padding_side_nor_company_matters(name: str, config: MethodConfi
 @pytest.mark.parametrize(("l_p", "l_i"), [(3, 2), (3, 0), (0, 2)])
 @pytest.mark.parametrize("name", DECODERS)
 def test_it_equals_the_plain_model_on_the_longer_text(name: str, l_p: int, l_i: int, side: str) -> None:
-    plain = tiny(name, classify=True).model
-    config = PreEmbedConfig(name="pre_embed", l_p=l_p, l_i=l_i, prefix_init="random")
-    model = classifier(name, config).model
-    tokens: Any = virtual_tokens(model)
-    with torch.no_grad():
-        table = plain.get_input_embeddings().weight
-        if l_p:
-            tokens.prefix.copy_(table[PREFIX[:l_p]])
-        if l_i:
-            tokens.infix.copy_(table[INFIX[:l_i]])
+    plain, model = with_words(name, l_p, l_i, classify=True)
     longer = [[*PREFIX[:l_p], *text[:-1], *INFIX[:l_i], text[-1]] for text in TEXTS]
     expected = torch.cat([plain(torch.tensor([text])).logits for text in longer])
     assert torch.allclose(model(**padded(TEXTS, side)).logits, expected, atol=1e-6)

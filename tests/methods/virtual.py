@@ -55,10 +55,12 @@ def strong(name: str, config: MethodConfig) -> Adapted:
     return adapted
 
 
-def with_words(name: str, l_p: int = 3, l_i: int = 2) -> tuple[nn.Module, nn.Module]:
+def with_words(name: str, l_p: int = 3, l_i: int = 2, *, classify: bool = False) -> tuple[nn.Module, nn.Module]:
     """A plain backbone, and the same one with pre_embed whose vectors are the embeddings of PREFIX and INFIX."""
-    plain = tiny(name).model
-    adapted = adapt(tiny(name), PreEmbedConfig(name="pre_embed", l_p=l_p, l_i=l_i, prefix_init="random"), seed=0)
+    plain = tiny(name, classify=classify).model
+    adapted = adapt(
+        tiny(name, classify=classify), PreEmbedConfig(name="pre_embed", l_p=l_p, l_i=l_i, prefix_init="random"), seed=0
+    )
     tokens: Any = virtual_tokens(adapted.model)
     with torch.no_grad():
         table = plain.get_input_embeddings().weight
