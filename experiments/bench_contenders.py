@@ -170,13 +170,13 @@ def trainer(options: argparse.Namespace, clock: Clock, *, tuned: bool) -> Measur
             disable_tqdm=True, dataloader_pin_memory=False,
         )  # fmt: skip
         run = Trainer(
-            model=model, args=arguments, train_dataset=data["train"], eval_dataset=data["dev"],  # type: ignore[arg-type]
+            model=model, args=arguments, train_dataset=data["train"], eval_dataset=data["dev"],
             data_collator=counted, processing_class=tokenizer, callbacks=[Losses()],
         )  # fmt: skip
         clock.watch()
         run.train()
         began = time.time()
-        predicted = run.predict(data["dev"])  # type: ignore[arg-type]
+        predicted = run.predict(data["dev"])
         took = time.time() - began
     metric = score(options.task, predicted.predictions.argmax(-1).tolist(), predicted.label_ids.tolist())
     return clock.measured(options.contender, precision, metric, took)

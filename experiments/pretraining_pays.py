@@ -20,7 +20,6 @@ from lora_repro.compose import compose_run
 from lora_repro.config import RunConfig
 from lora_repro.overrides import override
 from lora_repro.records import Record
-from lora_repro.report.cells import Group
 from lora_repro.report.layout import Table
 from lora_repro.report.scores import Metric, score
 from lora_repro.studies.plan import listed
@@ -106,10 +105,9 @@ def table(runs: Sequence[tuple[Trial, str, list[str], RunConfig]]) -> Table:
             if own == trial and record is not None:
                 cells[start].append(record)
                 commits[record.environment.commit[:10]] = None
-        scores = {start: score(Group(tuple(made)).runs, Metric(trial.task, trial.task)) for start, made in cells.items()
-                  if made}  # fmt: skip
+        scores = {start: score(made, Metric(trial.task, trial.task)) for start, made in cells.items() if made}
         baseline = next((f"{100 * made[0].baseline:.1f}" for made in cells.values() if made), "--")
-        shown = [scores[start].format() if start in scores else f"-- (0/{len(SEEDS)})" for start in cells]
+        shown = [found.format() if (found := scores.get(start)) else f"-- (0/{len(SEEDS)})" for start in cells]
         rows.append([trial.model, trial.title, baseline, *shown])
     notes = [
         "Real data. LoRA as each backbone's mini recipe has it, the same for both columns; best epoch on the "
