@@ -38,7 +38,7 @@ PARTS = (
         "roberta-mini",
         ("sst2",),
         (
-            "task.train_examples=1600",
+            "task.train_examples=1000",
             "task.eval_examples=400",
             "recipe.epochs=3",
             "recipe.batch_size=16",
