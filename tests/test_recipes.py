@@ -1,6 +1,6 @@
 """conf/recipe against the collected facts: every value of every GLUE entry of paper/recipes.json, printed and scripted.
 
-The files are merged here by hand (source, method, task); that composition does the same is test_compose's business.
+The files are merged here by hand (source, method, task); test_recipe_files holds composition to it.
 """
 
 import json

@@ -25,7 +25,7 @@ def planned(*arguments: str):  # type: ignore[no-untyped-def]
 
 def test_every_method_on_every_backbone_and_task(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(quickstart.METHODS) == list(METHODS)
-    few = ("ft", "lora", "prefix_kv")  # composing takes a third of a second; tests/test_compose.py has every recipe
+    few = ("ft", "lora", "prefix_kv")  # composing takes a third of a second: test_recipe_files has every recipe
     monkeypatch.setattr(quickstart, "METHODS", few)
     configs = planned()
     wanted = {(part.model, task, method) for part in quickstart.PARTS for task in part.tasks for method in few}
