@@ -1,16 +1,18 @@
 """``lora-repro study NAME`` runs a table's or figure's runs; ``plan NAME`` lists them; ``status`` all studies."""
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lora_repro.errors import Interrupted
+from lora_repro.errors import ConfigError, Interrupted
 from lora_repro.studies import slurm
 from lora_repro.studies.arguments import add_request, request
 from lora_repro.studies.files import names, read
 from lora_repro.studies.listing import recall, remember, rows, show, survey
 from lora_repro.studies.plan import Plan, Request, first_run, make_plan
+from lora_repro.studies.sharing import best_jobs
 from lora_repro.studies.states import DONE, STATES
 from lora_repro.studies.workers import conclude, run_beside, run_here
 
@@ -65,10 +67,25 @@ def status_main(argv: Sequence[str]) -> int:
 
 def add_execution(parser: argparse.ArgumentParser) -> None:
     """Where and how the runs are carried out."""
-    parser.add_argument("--jobs", type=int, help="processes side by side (default: 1); with Slurm, runs at once")
+    parser.add_argument(
+        "--jobs", type=jobs, help="processes side by side (default: 1), or auto: measured; with Slurm, runs at once"
+    )
     parser.add_argument("--dry", action="store_true", help="show the plan and stop")
     parser.add_argument("--launcher", choices=("local", "slurm"), default="local", help="default: %(default)s")
     slurm.add_settings(parser)
+
+
+def jobs(text: str) -> int | str:
+    """A number of processes, or ``auto``.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if text == "auto":
+        return text
+    if not text.isdigit() or int(text) < 1:
+        raise ConfigError(f"--jobs={text}: give a number from 1, or auto, which measures what is fastest here")
+    return int(text)
 
 
 def look_ahead(asked: Request, arguments: argparse.Namespace) -> None:
@@ -94,6 +111,8 @@ def carry_out(plan: Plan, arguments: argparse.Namespace) -> int | None:
     if arguments.dry:
         return None
     if arguments.launcher == "slurm":
+        if arguments.jobs == "auto":
+            raise ConfigError("--jobs auto measures this machine; with Slurm give a number: how many runs at once")
         settings = slurm.settings(arguments)
         remember(plan)
         print(slurm.submit(plan, settings))
@@ -106,9 +125,19 @@ def carry_out(plan: Plan, arguments: argparse.Namespace) -> int | None:
     from lora_repro.at_hand import require_for_all  # imports NumPy: too much for plan and status
 
     require_for_all([run.config() for run in missing.values()])  # of each task one run: known before torch is there
-    if (arguments.jobs or 1) > 1:
-        code = run_beside(plan, arguments.jobs)
+    left = sum(state.kind != DONE for state in states.values())
+    processes = _processes(plan, left) if arguments.jobs == "auto" else arguments.jobs or 1
+    if processes > 1:
+        code = run_beside(plan, processes)
         if code == Interrupted.exit_code:
             raise Interrupted("stopped; the same command goes on")
         return code
     return conclude(run_here(plan))
+
+
+def _processes(plan: Plan, most: int) -> int:
+    """``--jobs auto``, said on the screen; no more than there are runs."""
+    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+    best, why = best_jobs(plan.planned[0].config().model.dims, threads)
+    print(f"--jobs auto: {why}", flush=True)
+    return min(best, most)
