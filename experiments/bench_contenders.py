@@ -10,6 +10,8 @@ order of the examples is each one's own.
 - `trainer-tuned`: the same in bf16 where the machine has it, grouped by length, padded to the longest of the batch.
 - `loralib`: the authors' layers in a plain loop with dynamic padding, fp32.
 - `ours`: `lora-repro run`.
+
+With `--profile FILE` some steps run under PyTorch's profiler, and FILE gets the milliseconds a step of each operation.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from typing import Any
 
 BATCH, R, ALPHA, LR, WARMUP, DECAY, CLIP = 32, 8, 16, 1e-3, 0.06, 0.01, 1.0
 EVAL_BATCH = 64
+WARM, PROFILED = 4, 12  # steps before the profile, and of it
 
 
 @dataclass
@@ -52,11 +55,26 @@ class Clock:
     tokens: list[int] = field(default_factory=list)  # real ones of each batch, in the order of the steps
     losses: list[float] = field(default_factory=list)
 
-    def watch(self) -> None:
-        """From now on."""
+    def watch(self, profile: Path | None = None) -> None:
+        """From now on; the profile is of `PROFILED` steps after the first `WARM`."""
         from torch.optim.optimizer import register_optimizer_step_post_hook
+        from torch.profiler import ProfilerActivity
+        from torch.profiler import profile as profiler
 
-        register_optimizer_step_post_hook(lambda *_: self.steps.append(time.time()))
+        watched = profiler(activities=[ProfilerActivity.CPU])
+
+        def note(*_: object) -> None:
+            self.steps.append(time.time())
+            if profile is None:
+                return
+            if len(self.steps) == WARM:
+                watched.start()
+            elif len(self.steps) == WARM + PROFILED:
+                watched.stop()
+                own = {event.key: event.self_cpu_time_total / 1e3 / PROFILED for event in watched.key_averages()}
+                profile.write_text(json.dumps(own), encoding="utf-8")
+
+        register_optimizer_step_post_hook(note)
 
     def measured(self, contender: str, precision: str, metric: float, eval_seconds: float) -> Measured:
         """After training and evaluation."""
@@ -86,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--max-length", type=int, default=128)
     built.add_argument("--seed", type=int, default=0)
     built.add_argument("--threads", type=int, default=1)
+    built.add_argument("--profile", type=Path, help="file for the profile; takes 16 steps at least")
     built.add_argument("--started", type=float, help="when the process was started, in seconds since the epoch")
     return built
 
@@ -173,7 +192,7 @@ def trainer(options: argparse.Namespace, clock: Clock, *, tuned: bool) -> Measur
             model=model, args=arguments, train_dataset=data["train"], eval_dataset=data["dev"],
             data_collator=counted, processing_class=tokenizer, callbacks=[Losses()],
         )  # fmt: skip
-        clock.watch()
+        clock.watch(options.profile)
         run.train()
         began = time.time()
         predicted = run.predict(data["dev"])
@@ -208,7 +227,7 @@ def plain_loop(options: argparse.Namespace, clock: Clock) -> Measured:
     trainable = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trainable, LR, weight_decay=DECAY)
     schedule = schedule_of(optimiser, math.ceil(WARMUP * options.steps), options.steps)
-    clock.watch()
+    clock.watch(options.profile)
     model.train()
     for batch in itertools.islice(_batches(data["train"]), options.steps):
         tensors = collate(batch)
@@ -261,7 +280,7 @@ def ours(options: argparse.Namespace, clock: Clock) -> Measured:
             return total
 
         SequenceClassification.collate, SequenceClassification.loss = counted, noted  # type: ignore[method-assign]
-        clock.watch()
+        clock.watch(options.profile)
         record = run(config)
     metric = record.best.headline
     assert metric is not None

@@ -1,13 +1,14 @@
 """How fast the suite trains, beside Hugging Face Trainer with PEFT and beside loralib in a plain loop.
 
     python experiments/bench_training.py --model MINILM --data GLUE                 # make bench
-    python experiments/bench_training.py --model MINILM --data GLUE --steps 3 --repeats 1 --sweep 0
+    python experiments/bench_training.py --model MINILM --data GLUE --steps 3 --repeats 1 --sweep 0 --profile-steps 0
 
 Same backbone, data, batch size, number of steps, optimiser and threads (`bench_contenders.py` says what each contender
 does); each measurement in a process of its own, the contenders in turn, so that a machine that slows down slows all.
 Then a sweep of six short runs end to end: six processes of `trainer-tuned` against one `lora-repro glue`.
 
-Writes results/bench/training.{md,csv,tex} and the single measurements, training.json.
+Writes results/bench/training.{md,csv,tex} and the single measurements, training.json; and profile.{md,csv,tex}: where a
+step's time goes, in the tuned Trainer and here.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from bench_contenders import BATCH, CONTENDERS, LR, Measured, R
+from bench_contenders import BATCH, CONTENDERS, LR, PROFILED, WARM, Measured, R
 
 from lora_repro.records import write_atomically
 from lora_repro.report.layout import Table
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--sweep-steps", type=int, default=20, help="steps of each of its runs (default: %(default)s)")
     built.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes of a sweep (default: %(default)s)")
     built.add_argument("--threads", type=int, default=1, help="of each process (default: %(default)s)")
+    built.add_argument("--profile-steps", type=int, default=20, help="0: no profile (default: %(default)s)")
     built.add_argument("--out", type=Path, default=Path("results/bench"))
     return built
 
@@ -72,11 +74,15 @@ def main() -> int:
     shown.save(options.out / "training")
     everything = {"peaks": peaks, "sweeps": sweeps, "measured": [asdict(own) for own in found]}
     write_atomically(options.out / "training.json", (json.dumps(everything, indent=1) + "\n").encode())
+    if options.profile_steps:
+        profiles = profile_table(options)
+        print(profiles.markdown())
+        profiles.save(options.out / "profile")
     return 0
 
 
-def measure(options: argparse.Namespace, contender: str, steps: int, seed: int) -> Measured:
-    """One contender in a fresh process.
+def measure(options: argparse.Namespace, contender: str, steps: int, seed: int, profile: str = "") -> Measured:
+    """One contender in a fresh process; `profile` names the file that gets its profile.
 
     Raises:
         subprocess.CalledProcessError: it failed; its output has been shown.
@@ -84,7 +90,7 @@ def measure(options: argparse.Namespace, contender: str, steps: int, seed: int) 
     command = [
         sys.executable, str(HERE / "bench_contenders.py"), contender, "--model", str(options.model), "--config",
         options.config, "--data", str(options.data), "--task", options.task, "--steps", str(steps), "--seed", str(seed),
-        "--threads", str(options.threads), "--started", repr(time.time()),
+        "--threads", str(options.threads), "--started", repr(time.time()), *(["--profile", profile] if profile else []),
     ]  # fmt: skip
     done = subprocess.run(command, env=environment(options.threads), stdout=subprocess.PIPE, text=True, check=True)
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
@@ -174,6 +180,30 @@ def table(
         "Evaluation (s)", "Peak memory (MiB)", "Loss", options.task, "Sweep (s)",
     ]  # fmt: skip
     return Table("Training speed beside Hugging Face Trainer and PEFT", notes, columns, rows, frozenset())
+
+
+def profile_table(options: argparse.Namespace) -> Table:
+    """Milliseconds a step of each operation, tuned Trainer beside ours: what takes 1 % of either at least."""
+    found: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for contender in (TUNED, "ours"):
+            file = f"{folder}/{contender}.json"
+            measure(options, contender, options.profile_steps, 0, file)
+            found[contender] = json.loads(Path(file).read_text("utf-8"))
+    totals = {contender: sum(own.values()) for contender, own in found.items()}
+    names = sorted(set().union(*found.values()), key=lambda name: -max(own.get(name, 0.0) for own in found.values()))
+    rows = [
+        [name, *(f"{own[name]:.2f}" if name in own else "" for own in found.values())]
+        for name in names
+        if any(own.get(name, 0.0) >= 0.01 * totals[contender] for contender, own in found.items())
+    ]
+    rows.append(["all operations", *(f"{total:.1f}" for total in totals.values())])
+    notes = [
+        f"Self time of each operation in milliseconds a step, by PyTorch's profiler (which costs time itself), "
+        f"{PROFILED} steps after {WARM}; settings and machine as in training.md. Operations of 1 % of a step at least.",
+        "autograd::engine and ## names are PyTorch's own; addmm and mm are the matrix products.",
+    ]
+    return Table("Where a training step's time goes", notes, ["Operation", *found], rows, frozenset())
 
 
 def block_parameters(folder: Path) -> int:

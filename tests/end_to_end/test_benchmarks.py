@@ -1,0 +1,78 @@
+"""The benchmark programs work: a few steps of every contender on tiny backbones. How fast they are is not tested."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from lora_repro.overrides import config_dir
+from tests.end_to_end.conftest import environment
+
+CONTENDERS = ("trainer-plain", "trainer-tuned", "loralib", "ours")
+
+
+def program(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A program of experiments/ as a module."""
+    monkeypatch.syspath_prepend(config_dir().parent / "experiments")
+    return importlib.import_module(name)
+
+
+def run_program(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
+    code: int = module.main()
+    return code
+
+
+@pytest.mark.parametrize("contender", CONTENDERS)
+def test_a_contender_trains_evaluates_and_reports(
+    contender: str,
+    tiny_bert: Path,
+    toy_rte: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    module = program("bench_contenders", monkeypatch)
+    monkeypatch.setattr(module, "WARM", 1)
+    monkeypatch.setattr(module, "PROFILED", 2)
+    profile = tmp_path / "profile.json"
+    where = ("--model", tiny_bert, "--data", toy_rte, "--task", "rte", "--max-length", 32)
+    assert run_program(module, monkeypatch, contender, *where, "--steps", 5, "--profile", profile) == 0
+    own = module.Measured(**json.loads(capsys.readouterr().out.splitlines()[-1]))
+    assert (own.contender, own.precision in ("fp32", "bf16")) == (contender, True)
+    assert own.tokens_per_second > 0 and own.seconds_per_step > 0 and own.peak_memory_bytes > 0
+    assert 0.3 < own.loss < 1.5 and 0 <= own.metric <= 1
+    operations = json.loads(profile.read_text())
+    assert operations["aten::addmm"] > 0
+
+
+def test_the_table_is_made_of_processes_of_their_own(
+    tiny_bert: Path,
+    toy_rte: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    module = program("bench_training", monkeypatch)
+    monkeypatch.setattr(module, "CONTENDERS", dict.fromkeys(("trainer-tuned", "ours")))
+    monkeypatch.setattr(module, "machine_peaks", lambda threads: {"fp32": 1e11, "bf16": 2e11})
+    monkeypatch.setattr(module, "environment", lambda threads: environment(TRANSFORMERS_VERBOSITY="error"))
+    small = ("--steps", 3, "--repeats", 1, "--sweep", 0, "--profile-steps", 0)
+    where = ("--model", tiny_bert, "--data", toy_rte, "--task", "rte", "--out", tmp_path / "bench")
+    assert run_program(module, monkeypatch, *where, *small) == 0
+    shown = (tmp_path / "bench" / "training.md").read_text()
+    assert shown in capsys.readouterr().out
+    assert "| trainer-tuned |" in shown and "| ours " in shown
+    measured = json.loads((tmp_path / "bench" / "training.json").read_text())["measured"]
+    assert [own["contender"] for own in measured] == ["trainer-tuned", "ours"]
+
+
+def test_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = program("bench_decoding", monkeypatch)
+    small = ("--inputs", 2, "--beams", 2, "--most", 4, "--repeats", 1, "--out", tmp_path)
+    assert run_program(module, monkeypatch, *small) == 0
+    shown = (tmp_path / "decoding_gpt2-mini.md").read_text()
+    assert "E2E (GENERATED)" in shown and "| ours " in shown and "| generate, input by input |" in shown
