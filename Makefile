@@ -48,7 +48,7 @@ help: ## list the targets and their variables
 	@echo
 	@echo 'tables         $(TABLES)'
 	@echo 'variables      MODEL=roberta-base MODEL_PATH=folder DATA=folder TASKS="mrpc cola" METHODS="ft lora" SEEDS="0 1"'
-	@echo '               RECIPE=paper|official|mini JOBS=1 DRY=1 RECORDS=folder RUNS=folder TRACKER=none|wandb'
+	@echo '               RECIPE=paper|official|mini JOBS=1|auto DRY=1 RECORDS=folder RUNS=folder TRACKER=none|wandb'
 	@echo '               SET="recipe.epochs=2 init_from=mnli"'
 	@echo '               LAUNCHER=slurm PARTITION=name GPUS=1 CPUS=4 MEMORY=32G TIME=04:00:00 JOBS=50'
 	@echo '               PYTHON=python3 TORCH_INDEX=index with the torch build you want (default: the usual index)'
