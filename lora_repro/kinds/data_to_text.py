@@ -24,6 +24,7 @@ from lora_repro.training.loop import Progress
 
 NO_SKILL = 0.001  # a headline below this (0.1 in the paper's tables) is a collapsed run's
 
+KEPT = 4  # encoded splits in memory: training and validation of two tasks
 _encoded: dict[tuple[str, Any, int, str], EncodedPairs] = {}  # a process that runs a study encodes each split once
 
 
@@ -137,6 +138,8 @@ def _encode(examples: DataToTextExamples, backbone: Backbone, max_length: int, t
     # one tokenizer object per backbone and process
     key = (examples.fingerprint, backbone.tokenizer, max_length, task.cut)
     if key not in _encoded:
+        while len(_encoded) >= KEPT:
+            del _encoded[next(iter(_encoded))]  # the oldest
         _encoded[key] = encode_pairs(examples, backbone.tokenizer, max_length, cut=task.cut)
     return _encoded[key]
 

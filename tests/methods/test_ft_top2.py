@@ -50,6 +50,19 @@ def test_exactly_the_last_two_blocks_train_and_the_output_is_unchanged(name: str
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
+def test_frozen_blocks_below_are_computed_without_a_graph(name: str) -> None:
+    """Their activations are not kept for a backward pass that never comes."""
+    adapted = adapt(of_twelve(name, layers=4), CONFIG, seed=0)
+    graphs = []
+    for block in adapted.model.get_submodule(BLOCKS[name]).children():
+        block.register_forward_hook(
+            lambda _, __, output: graphs.append((output if torch.is_tensor(output) else output[0]).requires_grad)
+        )
+    adapted.model.train()(**batch())
+    assert graphs == [False, False, True, True]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_training_lowers_the_loss_and_leaves_the_frozen_weights_alone(name: str, precision: str) -> None:
     adapted = adapt(of_twelve(name, layers=3), CONFIG, seed=0)
