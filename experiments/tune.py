@@ -23,6 +23,7 @@ from lora_repro.compose import compose_run
 from lora_repro.config import RunConfig
 from lora_repro.records import Record
 from lora_repro.report.layout import Table
+from lora_repro.report.made import machines
 from lora_repro.studies.plan import listed
 from lora_repro.studies.quickstart import CACHE, carry_out, jobs, stay_here
 
@@ -139,7 +140,8 @@ def table(model: str, search: Search, configs: Sequence[RunConfig]) -> Table:
             best = min if search.loss else max
             bold.add((best(means, key=lambda row: means[row]), 1 + len(search.tasks) + several))
     columns = ["Method", "lr", *search.tasks, *(["Mean"] if several else [])]
-    return Table(f"Learning rates tried for recipe mini, {model}", list(search.notes), columns, rows, frozenset(bold))
+    notes = [*search.notes, *([machines(list(cells.values()))] if cells else [])]
+    return Table(f"Learning rates tried for recipe mini, {model}", notes, columns, rows, frozenset(bold))
 
 
 def value(record: Record, loss: bool) -> float:

@@ -38,7 +38,7 @@ PARTS = (
         "roberta-mini",
         ("sst2",),
         (
-            "task.train_examples=1000",
+            "task.train_examples=800",
             "task.eval_examples=400",
             "recipe.epochs=3",
             "recipe.batch_size=16",
@@ -49,7 +49,7 @@ PARTS = (
         "gpt2-mini",
         ("e2e",),
         (
-            "task.train_examples=500",
+            "task.train_examples=400",
             "task.validation_examples=50",
             "task.eval_examples=20",
             "recipe.epochs=1",
