@@ -16,6 +16,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lora_repro.memory import available_memory
+
 WINDOW = 1.5  # seconds of each measurement
 BATCH, LENGTH = 32, 40  # what a process trains on meanwhile, as fine-tuning on GLUE does
 MOST = 8  # processes
@@ -60,16 +62,6 @@ def choose(steps: Mapping[int, float]) -> int:
         if steps[count] > GAIN * steps[best]:
             best = count
     return best
-
-
-def available_memory() -> int:
-    """Bytes that new processes can have; where the system does not say, enough for all."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return MOST * MEMORY
-    found = next((line for line in lines if line.startswith("MemAvailable:")), None)
-    return MOST * MEMORY if found is None else int(found.split()[1]) * 1024
 
 
 def measure(counts: Sequence[int], threads: int, width: int) -> dict[int, float]:

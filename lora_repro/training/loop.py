@@ -23,6 +23,7 @@ from lora_repro.training.batches import check_divisible, share, training_batches
 from lora_repro.training.checkpoint import Saver, State
 from lora_repro.training.distributed import World
 from lora_repro.training.evaluate import Evaluation
+from lora_repro.training.kept_states import keep_states
 from lora_repro.training.precision import compute
 from lora_repro.training.problem import Data, Problem
 
@@ -100,6 +101,10 @@ def train(
     torch.manual_seed(seed * 1_000_003 + world.rank)
     progress = _resume(saver.load(), adapted, optimiser, world) or Progress()
     last_save = time.monotonic()
+    if progress.epoch <= recipe.epochs:
+        started = time.perf_counter()
+        problem = keep_states(adapted, problem, data, epochs=recipe.epochs, precision=precision, device=device)
+        progress.train_seconds += time.perf_counter() - started
 
     with tqdm(total=steps, initial=progress.step, unit="step", disable=None if world.leads else True) as bar:
         while progress.epoch <= recipe.epochs:

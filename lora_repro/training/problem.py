@@ -1,6 +1,6 @@
 """What the loop must know of a task, and GLUE's form of it."""
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -16,7 +16,17 @@ Tensors = dict[str, torch.Tensor]
 Scores = Callable[[np.ndarray, np.ndarray], dict[str, float]]  # (predictions, labels) -> metrics
 
 
-Data = TypeVar("Data", bound=Sized, contravariant=True)
+class Ragged(Protocol):
+    """Examples of different lengths, one after the other."""
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """(n + 1,) example i has the tokens offsets[i] to offsets[i + 1]."""
+
+    def __len__(self) -> int: ...
+
+
+Data = TypeVar("Data", bound=Ragged, contravariant=True)
 
 
 class Problem(Protocol[Data]):

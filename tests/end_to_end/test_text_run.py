@@ -4,6 +4,8 @@ import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ import pytest
 from lora_repro import decode, kinds, records, rescore
 from lora_repro.compose import compose_run
 from lora_repro.decoding import write
-from lora_repro.errors import CheckpointError, ConfigError, DataError
+from lora_repro.errors import CheckpointError, ConfigError, DataError, Interrupted
 from lora_repro.metrics.text import java
 from lora_repro.metrics.text.score import score_texts
 from lora_repro.run import run, run_folder
 from lora_repro.tasks import e2e
+from lora_repro.training import kept_states
 from lora_repro.training.evaluate import Evaluation
 from tests.end_to_end.conftest import environment
 from tests.end_to_end.text_backbones import text_overrides, write_decoder, write_e2e
@@ -87,6 +90,32 @@ def test_a_run_trains_decodes_scores_and_leaves_a_record(
     assert record.last.headline == scores["BLEU"]
     left = {"best.safetensors", "last.safetensors", "last.outputs.txt", "last.outputs.0.jsonl", "lock"}
     assert {file.name for file in run_folder(config).iterdir()} == left
+
+
+def test_kept_states_survive_an_interruption(
+    decoders: dict[str, Path], toy_e2e: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AdapterDrop's lower block is computed once; stopped in the second epoch, the run ends with the same numbers."""
+    items = ("method=adapter_d", "method.dropped=1", "recipe.epochs=3", "recipe.lr=1e-2")
+    computed = Counted(kept_states._compute)
+    monkeypatch.setattr(kept_states, "_compute", computed)
+    whole = run(compose_run(text_overrides(decoders["gpt2"], toy_e2e, tmp_path / "whole", *items)))
+    assert computed.calls == 1
+    config = compose_run(text_overrides(decoders["gpt2"], toy_e2e, tmp_path / "stopped", *items))
+    asked = Counted(lambda: asked.calls > 9)  # of six steps an epoch: in the middle of the second
+
+    @contextmanager
+    def stop() -> Iterator[Counted]:
+        yield asked
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lora_repro.run._stop_on_signal", stop)
+        with pytest.raises(Interrupted, match="stopped at step 9 of 18"):
+            run(config)
+    record = run(config)
+    assert computed.calls == 3
+    assert [(e.train_loss, e.eval_loss) for e in record.epochs] == [(e.train_loss, e.eval_loss) for e in whole.epochs]
+    assert record.decodings[0].outputs_sha256 == whole.decodings[0].outputs_sha256
 
 
 def test_a_decoding_that_was_killed_goes_on_and_training_is_not_repeated(
