@@ -3,10 +3,11 @@
     python experiments/pretraining_pays.py data.dir=DATA               # 18 runs; 1.5 to 2 hours of one core
     python experiments/pretraining_pays.py --tasks sst2 data.dir=DATA
 
-DATA holds GLUE in the layout of the official zip (of MNLI a part with 8,000 training examples is enough), and E2E. Each backbone is trained with LoRA as its mini recipe has
-it, with three seeds, on a part of SST-2 and of MNLI (roberta-mini) and on 5,000 pairs of E2E (gpt2-mini); then the same
-from the same architecture and vocabulary with weights as Transformers initialises them. Killed at any moment, the same
-command goes on. Writes results/pretraining/pays.{md,csv,tex}; the records stand beside them.
+DATA holds GLUE in the layout of the official zip (of MNLI a part with 8,000 training examples is enough), and E2E. Each
+backbone is trained with LoRA as its mini recipe has it, with three seeds, on a part of SST-2 and of MNLI (roberta-mini)
+and on 5,000 pairs of E2E (gpt2-mini); then the same from the same architecture and vocabulary with weights as
+Transformers initialises them. Killed at any moment, the same command goes on. Writes results/pretraining/pays.*;
+the records stand beside them.
 """
 
 import argparse
