@@ -73,8 +73,8 @@ class KeptStates(Generic[Data]):
             return (hidden, *[None] * (self.parts - 1)) if self.parts else hidden
 
         for block in self.blocks[:-1]:
-            block.forward = lambda hidden, *_, **__: output(hidden)  # type: ignore[method-assign,assignment]
-        self.blocks[-1].forward = lambda *_, **__: output(states)  # type: ignore[method-assign,assignment]
+            block.forward = lambda hidden, *_, **__: output(hidden)
+        self.blocks[-1].forward = lambda *_, **__: output(states)
         try:
             yield
         finally:
@@ -94,7 +94,7 @@ def keep_states(
     """
     blocks = frozen_blocks(adapted)
     tokens, config = int(data.offsets[-1]), adapted.model.config
-    width = int(getattr(config, "hidden_size", 0) or config.n_embd)  # type: ignore[union-attr,arg-type]
+    width = int(getattr(config, "hidden_size", 0) or config.n_embd)
     needed = tokens * width * (2 if precision == "bf16" else 4)
     if not blocks or epochs == 1 or needed > SHARE * available_memory():
         return problem
