@@ -49,8 +49,11 @@ def test_without_pre_training_it_learns_less(toy_rte: Path, tmp_path: Path) -> N
     torch.manual_seed(0)
     RobertaForMaskedLM(RobertaConfig.from_pretrained(mini)).save_pretrained(tmp_path / "random")
     AutoTokenizer.from_pretrained(mini).save_pretrained(tmp_path / "random")
-    chosen = ("model=roberta-mini", f"model.path={tmp_path / 'random'}")
-    assert run(compose_run(overrides(tmp_path, toy_rte, tmp_path, *chosen))).best.headline < 0.8
+    losses = {}
+    for start, path in {"pre-trained": "package://minis/roberta-mini", "random": str(tmp_path / "random")}.items():
+        items = overrides(tmp_path, toy_rte, tmp_path / start, "model=roberta-mini", f"model.path={path}")
+        losses[start] = run(compose_run(items)).last.eval_loss
+    assert losses["pre-trained"] < 0.7 * losses["random"], losses
 
 
 def test_a_record_names_no_path_of_the_machine(tiny_bert: Path, toy_rte: Path, tmp_path: Path) -> None:
