@@ -23,10 +23,11 @@ def read(task: GlueTask, split: str, path: Path) -> Examples:
     Raises:
         DataError: a line is no JSON object, lacks a key, or has a label that is none of the task's; with file and line.
     """
-    layout = LAYOUTS[task.name]
+    layout = LAYOUTS.get(task.name)  # none where there is no official file: a task of one's own
     texts: list[list[str]] = [[] for _ in task.columns]
     labels: list[int | float] = []
-    hub_names, official_names = (*task.columns, "label"), (*layout.texts, layout.label)
+    hub_names = (*task.columns, "label")
+    official_names = (*layout.texts, layout.label) if layout is not None else hub_names
     for number, row in json_lines(path):
         names = hub_names if hub_names[0] in row else official_names
         missing = [name for name in names if name not in row]

@@ -1,5 +1,7 @@
 """JSON-lines exports."""
 
+from dataclasses import replace
+
 import pytest
 
 from lora_repro.errors import DataError
@@ -47,3 +49,13 @@ def test_damaged_lines(what: str, write) -> None:
     with pytest.raises(DataError) as caught:
         jsonlines.read(MNLI, "train", path)
     assert str(caught.value).startswith(f"{path}{message}")
+
+
+def test_a_task_of_ones_own(write) -> None:
+    """A line in the table of tasks is enough: no official file, so no other names for its columns."""
+    spam = replace(GLUE["sst2"], name="spam", folder="SPAM", columns=("text",), labels=("ham", "spam"))
+    path = write("SPAM/train.jsonl", '{"text": "win money", "label": "spam"}', '{"text": "see you", "label": 0}')
+    read = jsonlines.read(spam, "train", path)
+    assert (read.text_a, list(read.labels)) == (["win money", "see you"], [1, 0])
+    with pytest.raises(DataError, match="expected the keys text, label"):
+        jsonlines.read(spam, "train", write("SPAM/train.jsonl", '{"sentence": "win money", "label": 0}'))
