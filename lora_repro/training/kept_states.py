@@ -5,7 +5,8 @@ every epoch: with GPT-2 medium's 24 blocks, 22 of FT^Top2's forward passes. They
 batches that depend on the data alone, so that a resumed run trains on the same bits as an undisturbed one.
 
 Where dropout is active below (the GLUE recipes), where virtual tokens stand beside the texts, for a single epoch, or
-when the states would take more than a quarter of the memory that is left, nothing is kept. Such blocks still cost no
+when the states would take more than a quarter of the memory that is left, nothing is kept. (A run that is resumed where
+there is less memory than before may so differ from an undisturbed one by rounding.) Such blocks still cost no
 more than their forward pass: autograd builds no graph below the lowest trained parameter.
 """
 
