@@ -22,7 +22,7 @@ VIRTUAL = ("pre_embed", "pre_layer", "prefix_kv")  # virtual tokens alone only m
 def test_every_method_learns_and_leaves_a_record(method: str, toy_rte: Path, tmp_path: Path) -> None:
     """On the pre-trained backbone that comes with the suite, as its recipe has it."""
     epochs = 3 if "pre" in method else 2
-    chosen = ("model=roberta-mini", "model.path=package://minis/roberta-mini", f"method={method}")
+    chosen = ("model=roberta-mini", "model.path=package://minis/roberta-mini", f"method={method}", "precision=fp32")
     config = compose_run(overrides(tmp_path, toy_rte, tmp_path, *chosen, f"recipe.epochs={epochs}"))
     record = run(config)
     assert record == records.load(records.record_path(config))
@@ -51,7 +51,9 @@ def test_without_pre_training_it_learns_less(toy_rte: Path, tmp_path: Path) -> N
     AutoTokenizer.from_pretrained(mini).save_pretrained(tmp_path / "random")
     losses = {}
     for start, path in {"pre-trained": "package://minis/roberta-mini", "random": str(tmp_path / "random")}.items():
-        items = overrides(tmp_path, toy_rte, tmp_path / start, "model=roberta-mini", f"model.path={path}")
+        items = overrides(
+            tmp_path, toy_rte, tmp_path / start, "model=roberta-mini", f"model.path={path}", "precision=fp32"
+        )
         losses[start] = run(compose_run(items)).last.eval_loss
     assert losses["pre-trained"] < 0.7 * losses["random"], losses
 
