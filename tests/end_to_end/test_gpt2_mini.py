@@ -22,7 +22,8 @@ def test_it_learns_what_to_say_of_three_facts(method: str, bleu: float, toy_e2e:
     settings = {
         "model": "gpt2-mini", "method": method, "task": "e2e", "recipe": "mini", "recipe.epochs": 4, "recipe.beams": 1,
         "recipe.max_new_tokens": 24, "recipe.max_length": 64, "data.dir": toy_e2e, "data.sources": "[local]",
-        "data.cache": tmp_path / "cache", "precision": "fp32", "records": tmp_path / "records", "runs": tmp_path / "runs",
+        "data.cache": tmp_path / "cache", "precision": "fp32", "records": tmp_path / "records",
+        "runs": tmp_path / "runs",
     }  # fmt: skip
     record = run(compose_run([f"{key}={value}" for key, value in settings.items()]))
     losses = [epoch.eval_loss for epoch in record.epochs]
