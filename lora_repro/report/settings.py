@@ -2,11 +2,15 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
+from omegaconf import MISSING as OMEGACONF_MISSING
+
 from lora_repro.compose import compose_run
+from lora_repro.config import RecipeConfig, TaskConfig
 from lora_repro.errors import ConfigError
+from lora_repro.overrides import METHODS
 from lora_repro.records import Record
 
 Settings = dict[str, Any]
@@ -20,8 +24,12 @@ _SHORT = {"recipe.": "", "method.": "", "task.train_examples": "training example
 
 
 def settings_of(record: Record) -> Settings:
-    """Recipe, method and task settings of a run, flat; names apart."""
-    return _flat({part: record.config[part] for part in ("recipe", "method", "task")})
+    """Recipe, method and task settings of a run, flat; names apart.
+
+    A setting that the record does not know came later; it has the schema's default, as in the run's identity.
+    """
+    kinds = {"recipe": RecipeConfig, "method": METHODS.get(record.method), "task": TaskConfig}
+    return _flat({part: {**_defaults(kind), **record.config[part]} for part, kind in kinds.items()})
 
 
 def changes(record: Record) -> Settings | None:
@@ -33,7 +41,7 @@ def changes(record: Record) -> Settings | None:
     recipe = _recipe(record.config["recipe"]["source"], record.model, record.method, record.task)
     if recipe is None:
         return None
-    own = settings_of(record)
+    own = _flat({part: record.config[part] for part in ("recipe", "method", "task")})
     return {key: own[key] for key, value in recipe.items() if key in own and own[key] != value}
 
 
@@ -73,6 +81,12 @@ def _value(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _defaults(kind: type | None) -> Settings:
+    """The defaults of a part of the schema; none for a method that this checkout does not know."""
+    given = () if kind is None else fields(kind)
+    return {item.name: item.default for item in given if item.default not in (MISSING, OMEGACONF_MISSING)}
 
 
 def _flat(parts: Mapping[str, Mapping[str, Any]]) -> Settings:

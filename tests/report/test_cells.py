@@ -96,3 +96,10 @@ def test_changes_are_counted_against_the_recipe() -> None:
     assert settings.changes(PART[0]) == {"task.train_examples": 100}
     assert settings.recipe_value(PART[0], "recipe.epochs") == 3
     assert settings.say({"recipe.lr": 1e-3, "task.train_examples": None}) == "lr 0.001, training examples all"
+
+
+def test_a_setting_that_came_after_a_run_has_its_default() -> None:
+    new = run_of("lora", "rte", 0, [0.8])
+    old = replace(new, config={**new.config, "recipe": {k: v for k, v in new.config["recipe"].items() if k != "beams"}})
+    assert settings.settings_of(old)["recipe.beams"] == 10
+    assert settings.settings_of(replace(old, method="of-another-checkout"))["recipe.beams"] == 10
