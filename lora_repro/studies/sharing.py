@@ -14,44 +14,50 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 from lora_repro.memory import available_memory
 
 WINDOW = 1.5  # seconds of each measurement
 BATCH, LENGTH = 32, 40  # what a process trains on meanwhile, as fine-tuning on GLUE does
 MOST = 8  # processes
-MEMORY = 2 * 2**30  # bytes that a process needs
+BASE = 2**30  # bytes that a process needs for its libraries and activations
+A_PARAMETER = (
+    16  # bytes of each parameter of the backbone: full fine-tuning's weights, gradients and AdamW's two moments
+)
 GAIN = 1.05  # more processes must be faster by this factor: they cost memory and loading time
 
 
-def best_jobs(dims: Mapping[str, object], threads: int) -> tuple[int, str]:
+def best_jobs(dims: Mapping[str, Any], threads: int, gpus: int) -> tuple[int, str]:
     """How many processes, and a line that says why.
 
     Args:
-        dims: of the backbone, as in conf/model; ``hidden_size`` or ``n_embd`` counts.
+        dims: of the backbone, as in conf/model.
         threads: that all processes have together.
+        gpus: that may be used; where there are any, nothing is measured.
     """
-    if count := gpus():
-        return count, f"{count} process{'es' * (count > 1)}: one a GPU"
-    tried = candidates(threads, available_memory())
+    if gpus:
+        return gpus, f"{gpus} process{'es' * (gpus > 1)}: one a GPU"
+    memory, width = available_memory(), int(dims.get("hidden_size") or dims["n_embd"])
+    tried = candidates(threads, memory, needed(dims))
     if tried == [1]:
-        return 1, f"1 process: {threads} threads, {available_memory() / 2**30:.1f} GiB of memory left"
-    width = int(str(dims.get("hidden_size") or dims.get("n_embd") or 768))
+        return 1, f"1 process: {threads} threads, {memory / 2**30:.1f} GiB of memory left"
     steps = measure(tried, threads, width)
     jobs = choose(steps)
     told = ", ".join(f"{many} x {threads // many} threads {rate:.1f}" for many, rate in steps.items())
     return jobs, f"{jobs} process{'es' * (jobs > 1)}, by steps per second of a block of width {width}: {told}"
 
 
-def gpus() -> int:
-    """Of this machine, for NVIDIA's driver; found without importing torch."""
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+def needed(dims: Mapping[str, Any]) -> int:
+    """About how many bytes a process takes at most: full fine-tuning of L blocks of 12 d^2 and of the embeddings."""
+    width = int(dims.get("hidden_size") or dims["n_embd"])
+    layers = int(dims.get("num_hidden_layers") or dims["n_layer"])
+    return BASE + A_PARAMETER * (12 * layers * width**2 + int(dims["vocab_size"]) * width)
 
 
-def candidates(threads: int, memory: int) -> list[int]:
-    """Numbers of processes worth a trial: powers of two that threads and memory allow."""
-    most = max(1, min(threads, MOST, memory // MEMORY))
+def candidates(threads: int, memory: int, each: int) -> list[int]:
+    """Numbers of processes worth a trial: powers of two that threads and memory, `each` bytes a process, allow."""
+    most = max(1, min(threads, MOST, memory // each))
     return [count for count in (1, 2, 4, 8) if count <= most]
 
 

@@ -1,7 +1,6 @@
 """``lora-repro study NAME`` runs a table's or figure's runs; ``plan NAME`` lists them; ``status`` all studies."""
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from lora_repro.studies.listing import recall, remember, rows, show, survey
 from lora_repro.studies.plan import Plan, Request, first_run, make_plan
 from lora_repro.studies.sharing import best_jobs
 from lora_repro.studies.states import DONE, STATES
-from lora_repro.studies.workers import conclude, run_beside, run_here
+from lora_repro.studies.workers import conclude, gpus_here, run_beside, run_here, threads_here
 
 
 def main(argv: Sequence[str]) -> int:
@@ -137,7 +136,6 @@ def carry_out(plan: Plan, arguments: argparse.Namespace) -> int | None:
 
 def _processes(plan: Plan, most: int) -> int:
     """``--jobs auto``, said on the screen; no more than there are runs."""
-    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
-    best, why = best_jobs(plan.planned[0].config().model.dims, threads)
+    best, why = best_jobs(plan.planned[0].config().model.dims, threads_here(), len(gpus_here()))
     print(f"--jobs auto: {why}", flush=True)
     return min(best, most)

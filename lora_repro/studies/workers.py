@@ -74,12 +74,22 @@ def run_beside(plan: Plan, jobs: int, *, logs: Path | None = None, watch: Watch 
     return 1 if any(codes) else 0
 
 
+def threads_here() -> int:
+    """Threads that all processes have together."""
+    return int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+
+
+def gpus_here() -> list[str]:
+    """The GPUs that may be used, found without importing torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [gpu for gpu in visible.split(",") if gpu]
+    return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+
+
 def shares(jobs: int) -> list[dict[str, str]]:
     """The environment of each of `jobs` processes: the threads divided, and the GPUs dealt out in turn."""
-    threads = max(1, int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)) // jobs)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    here = sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
-    gpus = [gpu for gpu in visible.split(",") if gpu] if visible is not None else here
+    threads, gpus = max(1, threads_here() // jobs), gpus_here()
     made = []
     for job in range(jobs):
         one = {"OMP_NUM_THREADS": str(threads)}

@@ -21,7 +21,7 @@ GIB = 2**30
     ],
 )
 def test_numbers_worth_a_trial(threads: int, memory: int, expected: list[int]) -> None:
-    assert sharing.candidates(threads, memory) == expected
+    assert sharing.candidates(threads, memory, 2 * GIB) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,19 @@ def test_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "measure", lambda counts, threads, width: {count: count * width for count in counts})
     monkeypatch.setattr(sharing, "available_memory", lambda: 64 * GIB)
-    monkeypatch.setattr(sharing, "gpus", lambda: 0)
-    assert sharing.best_jobs({"n_embd": 256}, 4) == (
+    dims = {"n_embd": 256, "n_layer": 6, "vocab_size": 8192}
+    assert sharing.best_jobs(dims, 4, gpus=0) == (
         4,
         "4 processes, by steps per second of a block of width 256: 1 x 4 threads 256.0, 2 x 2 threads 512.0, "
         "4 x 1 threads 1024.0",
     )
-    assert sharing.best_jobs({}, 1)[0] == 1
-    monkeypatch.setattr(sharing, "gpus", lambda: 3)
-    assert sharing.best_jobs({}, 4) == (3, "3 processes: one a GPU")
+    assert sharing.best_jobs(dims, 1, gpus=0)[0] == 1
+    assert sharing.best_jobs(dims, 4, gpus=3) == (3, "3 processes: one a GPU")
+    large = {"hidden_size": 1024, "num_hidden_layers": 24, "vocab_size": 50265}
+    assert 6 * GIB < sharing.needed(large) < 7 * GIB  # 354 million parameters
+    assert sharing.best_jobs(large, 64, gpus=0)[0] == 8
+    monkeypatch.setattr(sharing, "available_memory", lambda: 20 * GIB)
+    assert sharing.best_jobs(large, 64, gpus=0)[0] == 2
     assert (jobs("3"), jobs("auto")) == (3, "auto")
     for wrong in ("0", "-1", "many"):
         with pytest.raises(ConfigError, match="or auto"):
