@@ -12,7 +12,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from lora_repro.config import RunConfig
 from lora_repro.errors import DataError
@@ -161,13 +161,19 @@ def identity(config: RunConfig) -> str:
 
 
 def _beside_defaults(node: object, values: dict[str, Any]) -> dict[str, Any]:
+    defaults = schema_defaults(type(node))
+    return {key: value for key, value in values.items() if key not in defaults or defaults[key] != value}
+
+
+def schema_defaults(kind: type) -> dict[str, Any]:
+    """The defaults of a part of the schema, by name; mandatory settings have none."""
     defaults: dict[str, Any] = {}
-    for item in dataclasses.fields(cast(Any, node)):
+    for item in dataclasses.fields(kind):
         if item.default_factory is not dataclasses.MISSING:
             defaults[item.name] = item.default_factory()
         elif item.default is not dataclasses.MISSING:
             defaults[item.name] = item.default
-    return {key: value for key, value in values.items() if key not in defaults or defaults[key] != value}
+    return defaults
 
 
 def place(config: RunConfig) -> Path:

@@ -2,16 +2,14 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from typing import Any
 
-from omegaconf import MISSING as OMEGACONF_MISSING
-
 from lora_repro.compose import compose_run
-from lora_repro.config import RecipeConfig, TaskConfig
+from lora_repro.config import MethodConfig, RecipeConfig, TaskConfig
 from lora_repro.errors import ConfigError
 from lora_repro.overrides import METHODS
-from lora_repro.records import Record
+from lora_repro.records import Record, schema_defaults
 
 Settings = dict[str, Any]
 """Flat: ``{"recipe.lr": 3e-3, "method.r": 8, "task.train_examples": None, ...}``."""
@@ -28,8 +26,12 @@ def settings_of(record: Record) -> Settings:
 
     A setting that the record does not know came later; it has the schema's default, as in the run's identity.
     """
-    kinds = {"recipe": RecipeConfig, "method": METHODS.get(record.method), "task": TaskConfig}
-    return _flat({part: {**_defaults(kind), **record.config[part]} for part, kind in kinds.items()})
+    kinds: dict[str, type] = {
+        "recipe": RecipeConfig,
+        "method": METHODS.get(record.method, MethodConfig),
+        "task": TaskConfig,
+    }
+    return _flat({part: {**schema_defaults(kind), **record.config[part]} for part, kind in kinds.items()})
 
 
 def changes(record: Record) -> Settings | None:
@@ -81,12 +83,6 @@ def _value(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _defaults(kind: type | None) -> Settings:
-    """The defaults of a part of the schema; none for a method that this checkout does not know."""
-    given = () if kind is None else fields(kind)
-    return {item.name: item.default for item in given if item.default not in (MISSING, OMEGACONF_MISSING)}
 
 
 def _flat(parts: Mapping[str, Mapping[str, Any]]) -> Settings:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from lora_repro.memory import available_memory
 from lora_repro.methods.apply import Adapted
 from lora_repro.methods.virtual_tokens import virtual_tokens
+from lora_repro.models.dims import Dims
 from lora_repro.models.sites import find
 from lora_repro.training.batches import Indices, evaluation_batches
 from lora_repro.training.precision import compute
@@ -93,11 +94,9 @@ def keep_states(
         epochs: of the training ahead.
         precision: of the forward pass: "fp32" or "bf16".
     """
-    blocks = frozen_blocks(adapted)
-    tokens, config = int(data.offsets[-1]), adapted.model.config
-    width = int(getattr(config, "hidden_size", 0) or config.n_embd)
-    needed = tokens * width * (2 if precision == "bf16" else 4)
-    if not blocks or epochs == 1 or needed > SHARE * available_memory():
+    blocks = () if epochs == 1 else frozen_blocks(adapted)
+    needed = 4 * int(data.offsets[-1]) * Dims.of(adapted.model.config).d  # bytes; half of it where states are bf16
+    if not blocks or needed > SHARE * available_memory():
         return problem
     return _compute(adapted.model, problem, data, blocks, precision, device)
 

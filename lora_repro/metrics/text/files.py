@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lora_repro.errors import DataError
-from lora_repro.tasks import dart, e2e, samsum, webnlg, wikisql
+from lora_repro.tasks import dart, e2e
 from lora_repro.tasks.data_to_text import DataToTextExamples, DataToTextTask
+from lora_repro.tasks.load_text import READERS
 from lora_repro.tasks.textfile import damaged, read_lines, shown
 
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
@@ -59,10 +60,9 @@ def read_references(path: Path, task: DataToTextTask) -> References:
     if task.name == "e2e" and path.suffix.lower() == ".csv":
         return _of(e2e.read(path))
     if path.is_dir() or path.suffix.lower() in (".json", ".jsonl", ".xml"):
-        readers = {"webnlg": webnlg.read, "dart": dart.read, "samsum": samsum.read, "wikisql": wikisql.read}
-        if task.name not in readers:
+        if task.name == "e2e":
             raise DataError(f"{path}: expected references of E2E as .csv or text; for the other tasks set --task")
-        return _of(readers[task.name](path))
+        return _of(READERS[task.name].read(path))
     if task.name == "e2e" and any("||" in line for line in _all_lines(path)[:1]):
         return _of(e2e.read(path))
     return _ungrouped(read_groups(path))
