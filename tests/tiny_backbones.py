@@ -17,6 +17,7 @@ from lora_repro.config import (
     PrefixKVConfig,
     PreLayerConfig,
 )
+from lora_repro.methods.apply import Adapted
 from lora_repro.models.architectures import architecture, classifying
 from lora_repro.models.load import Backbone, transformers_config
 
@@ -128,6 +129,16 @@ def batch(examples: int = 4, tokens: int = 7, seed: int = 0) -> dict[str, torch.
     mask = torch.ones_like(ids)
     ids[0, -2:], mask[0, -2:] = 1, 0
     return {"input_ids": ids, "attention_mask": mask}
+
+
+def moved(adapted: Adapted) -> Adapted:
+    """All that trains away from its start, so that it takes part."""
+    stream = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name in adapted.names:
+            parameter = adapted.model.get_parameter(name)
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=stream))
+    return adapted
 
 
 def lora(**changes: Any) -> LoRAConfig:

@@ -18,7 +18,7 @@ def toy_e2e(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("method", "bleu"), [("ft", 0.9), ("lora", 0.8)])
 def test_it_learns_what_to_say_of_three_facts(method: str, bleu: float, toy_e2e: Path, tmp_path: Path) -> None:
-    """96 pairs in 48 steps: random weights cannot learn to copy names from so few."""
+    """96 pairs in 48 steps."""
     settings = {
         "model": "gpt2-mini", "method": method, "task": "e2e", "recipe": "mini", "recipe.epochs": 4, "recipe.beams": 1,
         "recipe.max_new_tokens": 24, "recipe.max_length": 64, "data.dir": toy_e2e, "data.sources": "[local]",

@@ -14,7 +14,7 @@ from lora_repro.methods.merging import merge
 from lora_repro.models.architectures import ARCHITECTURES
 from lora_repro.models.dims import Dims
 from lora_repro.training.precision import compute, prepare
-from tests.tiny_backbones import DECODERS, ENCODERS, batch, every_method, lora, tiny
+from tests.tiny_backbones import DECODERS, ENCODERS, batch, every_method, lora, moved, tiny
 
 PAIRS = [
     (name, config) for name in ARCHITECTURES for config in every_method() if (name, config.name) != ("llama", "bitfit")
@@ -160,16 +160,6 @@ def test_trainable_state_refusals() -> None:
     merge(adapted.model)
     with pytest.raises(CheckpointError, match="merged: its trained parameters are set aside; unmerge it first"):
         adapted.trainable_state()
-
-
-def moved(adapted: Adapted) -> Adapted:
-    """All that trains away from its start, so that it takes part."""
-    stream = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name in adapted.method_names:
-            parameter = adapted.model.get_parameter(name)
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=stream))
-    return adapted
 
 
 @pytest.mark.parametrize(("name", "config"), [pair for pair in PAIRS if pair[0] in DECODERS], ids=name_of)

@@ -19,7 +19,7 @@ from lora_repro.models.load import load_backbone
 from tests.methods.adapters import METHODS as ADAPTERS
 from tests.methods.adapters import configured
 from tests.methods.virtual import INFIX, PREFIX, TEXTS, name_of, padded, with_words
-from tests.tiny_backbones import DECODERS, batch, every_method, lora, prefix_methods, tiny, tiny_folder
+from tests.tiny_backbones import DECODERS, batch, every_method, lora, moved, prefix_methods, tiny, tiny_folder
 
 ALL = [*every_method(), FTTop2Config(name="ft_top2"), *map(configured, ADAPTERS), *prefix_methods()]
 PAIRS = [(name, config) for name in DECODERS for config in ALL if (name, config.name) != ("llama", "bitfit")]
@@ -34,16 +34,6 @@ def without_dropout(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-
-
-def moved(adapted: Adapted) -> Adapted:
-    """Everything that trains made random, so that it matters."""
-    stream = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for name in adapted.names:
-            parameter = adapted.model.get_parameter(name)
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=stream))
-    return adapted
 
 
 def inputs_of(texts: list[list[int]], side: str) -> dict[str, Tensor]:
