@@ -55,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Measure, print, write."""
     options = parser().parse_args()
+    if 0 < options.profile_steps < WARM + PROFILED:
+        parser().error(f"--profile-steps {options.profile_steps}: a profile takes {WARM + PROFILED} steps; 0: none")
     peaks = machine_peaks(options.threads)
     found: list[Measured] = []
     for repeat in range(options.repeats):
@@ -201,7 +203,7 @@ def profile_table(options: argparse.Namespace) -> Table:
     notes = [
         f"Self time of each operation in milliseconds a step, by PyTorch's profiler (which costs time itself), "
         f"{PROFILED} steps after {WARM}; settings and machine as in training.md. Operations of 1 % of a step at least.",
-        "autograd::engine and ## names are PyTorch's own; addmm and mm are the matrix products.",
+        "Names are PyTorch's; addmm, mm and bmm are the matrix products.",
     ]
     return Table("Where a training step's time goes", notes, ["Operation", *found], rows, frozenset())
 

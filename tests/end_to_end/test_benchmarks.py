@@ -62,6 +62,9 @@ def test_the_table_is_made_of_processes_of_their_own(
     monkeypatch.setattr(module, "environment", lambda threads: environment(TRANSFORMERS_VERBOSITY="error"))
     small = ("--steps", 3, "--repeats", 1, "--sweep", 0, "--profile-steps", 0)
     where = ("--model", tiny_bert, "--data", toy_rte, "--task", "rte", "--out", tmp_path / "bench")
+    with pytest.raises(SystemExit):
+        run_program(module, monkeypatch, *where, "--profile-steps", 15)
+    assert "a profile takes 16 steps" in capsys.readouterr().err
     assert run_program(module, monkeypatch, *where, *small) == 0
     shown = (tmp_path / "bench" / "training.md").read_text()
     assert shown in capsys.readouterr().out
