@@ -29,7 +29,8 @@ def main(argv: Sequence[str]) -> int:
     code = carry_out(plan, arguments)
     if code is None:
         return 0
-    print(f"{plan.answers}, {plan.name}: {plan.statistic} over seeds of the best epoch")
+    epoch = "best epoch" if plan.statistic == "median" else "decoded epoch"  # of GLUE, of texts
+    print(f"{plan.answers}, {plan.name}: {plan.statistic} over seeds of the {epoch}")
     print("\n".join(rows(plan)))
     return code
 
