@@ -17,6 +17,8 @@ from lora_repro.overrides import METHODS, choices, config_dir
 
 FOLDER = "studies"  # of conf/; not "study": Hydra would take the setting study=... for a choice of that folder's files
 
+CUSTOM = "custom"  # the recipe of a study that sets every value itself
+
 INIT_TASKS = ("mrpc", "rte", "stsb")
 """Tasks that start from the method's own MNLI run in the paper (section 5.2); `init_from: mnli` means these."""
 
@@ -56,6 +58,11 @@ class StudyFile:
     def plain(self) -> bool:
         """A grid without differences: takes any method and any task that is asked for."""
         return len(self.parts) == 1 and self.parts[0] == Part(self.parts[0].methods)
+
+    def gives_way(self, source: str | None) -> bool:
+        """Is the study its own recipe (`recipe: custom`), and another source asked for? Its question is then put to
+        another backbone by that source's values, and may be put to any task that those know."""
+        return self.recipe == CUSTOM and source not in (None, CUSTOM)
 
     def of_task(self, part: Part, task: str) -> tuple[str, ...]:
         """The settings that a part's runs have on one task more than on others."""

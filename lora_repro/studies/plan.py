@@ -19,7 +19,6 @@ from lora_repro.studies.estimate import train_tokens
 from lora_repro.studies.files import INIT_TASKS, Part, StudyFile
 
 SOURCES = ("paper", "official", "mini")
-CUSTOM = "custom"  # the recipe of a study that sets every value itself
 ADAPTER = "best.safetensors"  # what a run that waits for another starts from
 
 
@@ -191,9 +190,10 @@ def _cells(request: Request) -> Iterator[_Cell]:
             raise ConfigError(
                 f"study {study.name} has no rows for model {request.model}; it is about {', '.join(study.models)}"
             )
-    if not study.plain:
-        own = [*study.tasks, *(task for part in parts for task in part.tasks or ())]
-        _must_have("tasks", request.tasks, sorted(set(own)), study.name)
+    any_task = study.plain or study.gives_way(request.recipe)
+    if not any_task:
+        known = {*study.tasks, *(task for part in parts for task in part.tasks or ())}
+        _must_have("tasks", request.tasks, sorted(known), study.name)
     for kind, words, valid in (("task", request.tasks, choices("task")), ("method", request.methods, list(METHODS))):
         for word in words or ():
             if word not in valid:
@@ -202,7 +202,7 @@ def _cells(request: Request) -> Iterator[_Cell]:
     for part in parts:
         tasks = part.tasks or study.tasks
         if request.tasks is not None:
-            tasks = request.tasks if study.plain else tuple(task for task in tasks if task in request.tasks)
+            tasks = tuple(task for task in request.tasks if task in tasks or (any_task and part.tasks is None))
         methods = [method for method in part.methods if request.methods is None or method in request.methods]
         for task in tasks:
             for method in methods:
@@ -214,9 +214,9 @@ def _cells(request: Request) -> Iterator[_Cell]:
 
 
 def _kept(request: Request) -> Callable[[Sequence[str]], tuple[str, ...]]:
-    """What is left of a study's settings: all, unless the study is its own recipe (`recipe: custom`) and another source
-    is asked for. That source's values then take the place of the study's, but for how texts are written."""
-    if request.study.recipe != CUSTOM or request.recipe in (None, CUSTOM):
+    """What is left of a study's settings: all, or where another source's values take the place of the study's, what
+    is not of the recipe, and how texts are written."""
+    if not request.study.gives_way(request.recipe):
         return tuple
     writing = tuple(f"recipe.{name}=" for name in TEXT_SETTINGS)
     return lambda items: tuple(item for item in items if not item.startswith("recipe.") or item.startswith(writing))

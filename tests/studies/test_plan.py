@@ -75,6 +75,15 @@ def test_what_is_asked_for_wins_and_goes_to_the_mnli_run_too(planned: Planner) -
     assert {(run.config().recipe.epochs, run.config().task.train_examples) for run in plan.planned} == {(1, 64)}
 
 
+def test_its_question_may_then_be_put_to_any_task(planned: Planner) -> None:
+    asked = ("table5", "--model=minilm-l6", "--recipe=mini", "--tasks=sst2", "--seeds=0")
+    plan = planned(*asked, "recipe.lr=1e-3")
+    assert [run.task for run in plan.planned] == ["sst2"] * 7
+    assert {(run.config().recipe.source, run.config().recipe.lr) for run in plan.planned} == {("mini", 1e-3)}
+    with pytest.raises(ConfigError, match="study table5 has no 'sst2', it has mnli, wikisql"):
+        planned("table5", "--tasks=sst2", "--seeds=0")  # by the study's own values: those are of its own tasks
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
