@@ -21,6 +21,7 @@ TRAINING = (
     "table16",
     "table18",
     "figure2",
+    "section4",
 )
 GRIDS = ("glue", "e2e", "webnlg", "dart")
 
