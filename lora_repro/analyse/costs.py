@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def latency(arguments: argparse.Namespace) -> int:
         raise ConfigError("--grid cell needs --batch, --length and --adapters; the other grids take none of them")
     model = model_config(arguments.model)
     sizes = adapter_sizes(arguments.adapters) if arguments.grid == "cell" else ()
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # read as torch is loaded: else its profiler announces each use
     import torch
 
     from lora_repro.analysis.grid import GRIDS, Cell, Conditions, measure_grid
