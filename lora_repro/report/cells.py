@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lora_repro.records import Record
-from lora_repro.report.settings import changes, is_generated, is_partial, say, settings_of
+from lora_repro.report.settings import changes, is_generated, is_partial, name_of, say, settings_of
+
+_A_SWEEP = 5  # so many groups beside the shown one are not told one by one
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,19 @@ class Choice:
         return [] if self.group is None else list(self.group.runs)
 
     def notes(self) -> list[str]:
-        """One sentence for each group that was left out: what it is and how it differs from the shown one."""
+        """One sentence for each group that was left out: what it is and how it differs from the shown one. Of a sweep,
+        which has tables of its own, one sentence for all."""
         if self.group is None:
             return []
+        if len(self.left_out) > _A_SWEEP:
+            own = set(map(str, settings_of(self.group.first).items()))
+            others = [settings_of(group.first) for group in self.left_out]
+            varied = {key for other in others for key, value in other.items() if str((key, value)) not in own}
+            runs = sum(len(group.runs) for group in self.left_out)
+            where = f"{self.group.first.task}, {self.group.first.method}"
+            return [
+                f"{where}: {runs} runs under {len(self.left_out)} other settings of {', '.join(sorted(map(name_of, varied)))}"
+            ]
         return [
             f"{group.first.task}, {group.first.method}: {len(group.runs)} run{'s' * (len(group.runs) > 1)} with "
             f"{difference(group, self.group)}"
@@ -85,6 +97,11 @@ def groups(records: Iterable[Record]) -> list[Group]:
         found.sort(key=lambda group: group.newest, reverse=True)
         found.sort(key=_rank)
     return found
+
+
+def same_work(first: Record, second: Record) -> bool:
+    """Same examples and as many epochs: recipes of two methods differ in their learning rate, as they should."""
+    return first.splits == second.splits and len(first.epochs) == len(second.epochs)
 
 
 def difference(group: Group, shown: Group) -> str:

@@ -66,10 +66,11 @@ def is_partial(record: Record) -> bool:
 
 def say(settings: Mapping[str, Any]) -> str:
     """``lr 0.003, epochs 3, training examples 1,200``."""
-    return ", ".join(f"{_name(key)} {_value(value)}" for key, value in settings.items())
+    return ", ".join(f"{name_of(key)} {_value(value)}" for key, value in settings.items())
 
 
-def _name(key: str) -> str:
+def name_of(key: str) -> str:
+    """A setting as a note names it: ``training examples``."""
     for long, short in _SHORT.items():
         key = key.replace(long, short)
     return key

@@ -41,6 +41,13 @@ def test_runs_under_different_settings_are_never_mixed() -> None:
     assert [group.seeds for group in choice.left_out] == [(0, 1)]
 
 
+def test_of_a_sweep_one_sentence_is_said() -> None:
+    sweep = [with_settings(run, "method", r=r) for r in (1, 2, 4, 16, 32, 64) for run in runs(3)]
+    swept = [with_settings(run, "task", train_examples=100) for run in sweep]
+    (note,) = choose([*runs(2), *swept]).notes()
+    assert note == "mrpc, lora: 18 runs under 6 other settings of r, training examples"
+
+
 def test_the_rule() -> None:
     generated = [
         replace(run, splits={"train": Split(9, "embedded", "b" * 16)}) for run in runs(9)

@@ -85,6 +85,19 @@ def test_ranks_and_weight_types() -> None:
     assert "W_q W_v r = 1 81.0, W_q r = 2 71.0" in outcome.numbers
 
 
+def test_lora_approaches_ft_of_the_same_work_alone() -> None:
+    scores = {1: 0.70, 8: 0.74, 64: 0.78, 384: 0.80}
+    lora = [run for r, s in scores.items() for run in runs("lora", "mrpc", [s] * 3, r=r, targets=["W_q", "W_v"])]
+    (outcome,) = found("G5", [*lora, *runs("ft", "mrpc", [0.81, 0.81, 0.81])])
+    assert outcome.finding == Finding.HOLDS
+    assert outcome.numbers == "FT 81.0; distance r = 1: 11.0, r = 8: 7.0, r = 64: 3.0, r = 384: 1.0"
+    (outcome,) = found("G5", [*lora, *runs("ft", "mrpc", [0.70, 0.70, 0.70])])
+    assert outcome.finding == Finding.FAILS
+    longer = [replace(run, epochs=[*run.epochs, *run.epochs]) for run in runs("ft", "mrpc", [0.81, 0.81, 0.81])]
+    (nothing,) = found("G5", [*lora, *longer])
+    assert nothing.where == "--"
+
+
 def test_lora_is_best_on_every_metric_or_the_claim_fails() -> None:
     def e2e(method: str, bleu: float, nist: float) -> list[Record]:
         made = []

@@ -9,6 +9,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from lora_repro.records import Record
+from lora_repro.report.cells import same_work
 from lora_repro.report.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Drawing
 
 _VARIED = ("r", "targets", "alpha", "ranks")
@@ -32,7 +33,7 @@ def rank_figures(records: Sequence[Record]) -> list[Drawing]:
     drawings = []
     for (model, task), sweep in sorted(chosen.items()):
         first = next(run for by_rank in sweep.values() for runs in by_rank.values() for run in runs)
-        ft = [r for r in records if (r.model, r.task, r.method) == (model, task, "ft") and _same_data(r, first)]
+        ft = [r for r in records if (r.model, r.task, r.method) == (model, task, "ft") and same_work(r, first)]
         caption = (
             f"{first.headline_metric} on {task} against LoRA's rank r, {model}, {len(first.epochs)} epochs: points are "
             "seeds (best epoch), lines their median"
@@ -92,8 +93,3 @@ def _rest(record: Record) -> str:
     config = {key: value for key, value in record.config.items() if key != "seed"}
     config["method"] = {key: value for key, value in config["method"].items() if key not in _VARIED}
     return json.dumps(config, sort_keys=True)
-
-
-def _same_data(first: Record, second: Record) -> bool:
-    """Same examples and as many epochs: recipes of two methods differ in their learning rate, as they should."""
-    return first.splits == second.splits and len(first.epochs) == len(second.epochs)

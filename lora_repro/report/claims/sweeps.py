@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-from lora_repro.report.cells import Group
+from lora_repro.report.cells import Group, same_work
 from lora_repro.report.claims import Finding, Outcome, Rule
 from lora_repro.report.claims.evidence import Bench, Evidence
 from lora_repro.report.claims.rules import MARGIN, compare
 from lora_repro.report.scores import Metric, Score, score
+from lora_repro.report.settings import is_partial
 from lora_repro.report.sweep_table import most_varied, rank_grid, targets_of
 
 Grid = dict[tuple[str, int], Group]
@@ -73,21 +74,24 @@ def best_rank(lowest: int, highest: int) -> Rule:
 
 
 def approaches_ft() -> Rule:
-    """|LoRA - FT| is smaller at the largest rank than at the smallest; from four ranks on, FT on the same data."""
+    """|LoRA - FT| is smaller at the largest rank than at the smallest; from four ranks on, FT on the same data for as
+    many epochs."""
 
     def rule(evidence: Evidence) -> list[Outcome]:
         found = []
         for bench, task, grid in _grids(evidence):
-            full = bench.score(task, "ft")
-            widest = max({names for names, _ in grid}, key=lambda names: sum(key[0] == names for key in grid))
-            values = {r: _value(group, Metric(task, task)) for (names, r), group in grid.items() if names == widest}
-            if full is None or full.value is None or len(values) < _ENOUGH_RANKS:
-                continue
-            gaps = {r: abs(values[r] - full.value) for r in sorted(values)}
-            numbers = f"FT {full.value:.1f}; distance " + ", ".join(f"r = {r}: {gap:.1f}" for r, gap in gaps.items())
-            ordered = list(gaps.values())
-            finding = Finding.HOLDS if ordered[-1] < ordered[0] else Finding.FAILS
-            found.append(Outcome(f"{bench.where}, {task}, {widest}", finding, numbers))
+            metric = Metric(task, task)
+            for names in sorted({names for names, _ in grid}, key=len):
+                lora = {r: grid[names, r] for r in sorted(r for own, r in grid if own == names)}
+                beside = [g for g in bench.cells(task, "ft") if same_work(g.first, next(iter(lora.values())).first)]
+                if len(lora) < _ENOUGH_RANKS or not beside:
+                    continue
+                full = _value(beside[0], metric)
+                gaps = {r: abs(_value(group, metric) - full) for r, group in lora.items()}
+                numbers = f"FT {full:.1f}; distance " + ", ".join(f"r = {r}: {gap:.1f}" for r, gap in gaps.items())
+                ordered = list(gaps.values())
+                finding = Finding.HOLDS if ordered[-1] < ordered[0] else Finding.FAILS
+                found.append(Outcome(f"{_where(bench, task, grid)}, {names}", finding, numbers))
         return found
 
     return rule
@@ -160,7 +164,7 @@ def more_tokens_hurt(method: str) -> Rule:
 def _for_each_grid(decide: Callable[[str, Grid, Metric], Outcome | None], tasks: tuple[str, ...] | None = None) -> Rule:
     def rule(evidence: Evidence) -> list[Outcome]:
         decided = [
-            decide(f"{bench.where}, {task}", grid, Metric(task, task))
+            decide(_where(bench, task, grid), grid, Metric(task, task))
             for bench, task, grid in _grids(evidence)
             if tasks is None or task in tasks
         ]
@@ -175,6 +179,12 @@ def _grids(evidence: Evidence) -> Iterator[tuple[Bench, str, Grid]]:
             grid = rank_grid(bench.records, bench.model, task, bench.recipe)
             if len(grid) > 1:
                 yield bench, task, grid
+
+
+def _where(bench: Bench, task: str, grid: Grid) -> str:
+    first = next(iter(grid.values())).first
+    part = f" ({first.splits['train'].examples:,} training examples)" if is_partial(first) else ""
+    return f"{bench.where}, {task}{part}"
 
 
 def _pair(
