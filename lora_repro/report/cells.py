@@ -70,10 +70,9 @@ class Choice:
             others = [settings_of(group.first) for group in self.left_out]
             varied = {key for other in others for key, value in other.items() if str((key, value)) not in own}
             runs = sum(len(group.runs) for group in self.left_out)
-            where = f"{self.group.first.task}, {self.group.first.method}"
-            return [
-                f"{where}: {runs} runs under {len(self.left_out)} other settings of {', '.join(sorted(map(name_of, varied)))}"
-            ]
+            names = ", ".join(sorted(map(name_of, varied)))
+            first = self.group.first
+            return [f"{first.task}, {first.method}: {runs} runs under {len(self.left_out)} other settings of {names}"]
         return [
             f"{group.first.task}, {group.first.method}: {len(group.runs)} run{'s' * (len(group.runs) > 1)} with "
             f"{difference(group, self.group)}"
