@@ -1,14 +1,15 @@
 """How fast the suite trains, beside Hugging Face Trainer with PEFT and beside loralib in a plain loop.
 
     python experiments/bench_training.py --model MINILM --data GLUE                 # make bench
-    python experiments/bench_training.py --model MINILM --data GLUE --steps 3 --repeats 1 --sweep 0 --profile-steps 0
+    python experiments/bench_training.py --model MINILM --data GLUE --size roberta-base --steps 20 --sweep 0
 
 Same backbone, data, batch size, number of steps, optimiser and threads (`bench_contenders.py` says what each contender
 does); each measurement in a process of its own, the contenders in turn, so that a machine that slows down slows all.
 Then a sweep of six short runs end to end: six processes of `trainer-tuned` against one `lora-repro glue`.
 
-Writes results/bench/training.{md,csv,tex} and the single measurements, training.json; and profile.{md,csv,tex}: where a
-step's time goes, in the tuned Trainer and here.
+``--size`` measures a BERT with the width and depth of another entry of conf/model and random weights: a step takes as
+long, its metric says nothing. Writes results/bench/training.{md,csv,tex} and the single measurements, training.json,
+and profile.{md,csv,tex}: where a step's time goes, in the tuned Trainer and here. With ``--size`` all end in ``_SIZE``.
 """
 
 import argparse
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     built = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     built.add_argument("--model", type=Path, required=True, help="folder of a BERT-type encoder")
     built.add_argument("--config", default="minilm-l6", help="its entry in conf/model (default: %(default)s)")
+    built.add_argument("--size", help="an entry of conf/model: its width and depth, random weights")
     built.add_argument("--data", type=Path, required=True, help="folder with GLUE in the layout of the official zip")
     built.add_argument("--task", default="mrpc")
     built.add_argument("--steps", type=int, default=60)
@@ -57,6 +59,15 @@ def main() -> int:
     options = parser().parse_args()
     if 0 < options.profile_steps < WARM + PROFILED:
         parser().error(f"--profile-steps {options.profile_steps}: a profile takes {WARM + PROFILED} steps; 0: none")
+    with tempfile.TemporaryDirectory() as folder:
+        if options.size:
+            options.model = of_size(options.model, options.size, Path(folder))
+        benchmark(options, f"_{options.size}" if options.size else "")
+    return 0
+
+
+def benchmark(options: argparse.Namespace, ending: str) -> None:
+    """Measure all, print and write; the files' names have the ending."""
     peaks = machine_peaks(options.threads)
     found: list[Measured] = []
     for repeat in range(options.repeats):
@@ -73,14 +84,33 @@ def main() -> int:
         sweeps = {TUNED: timed(lambda: sweep_of_processes(options)), "ours": timed(lambda: sweep_of_ours(options))}
     shown = table(options, found, peaks, sweeps)
     print(shown.markdown())
-    shown.save(options.out / "training")
+    shown.save(options.out / f"training{ending}")
     everything = {"peaks": peaks, "sweeps": sweeps, "measured": [asdict(own) for own in found]}
-    write_atomically(options.out / "training.json", (json.dumps(everything, indent=1) + "\n").encode())
+    write_atomically(options.out / f"training{ending}.json", (json.dumps(everything, indent=1) + "\n").encode())
     if options.profile_steps:
         profiles = profile_table(options)
         print(profiles.markdown())
-        profiles.save(options.out / "profile")
-    return 0
+        profiles.save(options.out / f"profile{ending}")
+
+
+def of_size(tokenizer: Path, entry: str, into: Path) -> Path:
+    """A folder with a BERT of the entry's width and depth, random weights, and the tokenizer's vocabulary.
+
+    Raises:
+        ConfigError: no such entry.
+    """
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    from lora_repro.exchange import model_config
+
+    dims = model_config(entry).dims
+    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    words = AutoTokenizer.from_pretrained(tokenizer)
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=len(words), **{name: dims[name] for name in names})).save_pretrained(into)
+    words.save_pretrained(into)
+    return into
 
 
 def measure(options: argparse.Namespace, contender: str, steps: int, seed: int, profile: str = "") -> Measured:
@@ -169,7 +199,7 @@ def table(
         ])  # fmt: skip
     commit, dirty = checkout()
     notes = [
-        f"LoRA r = {R} on W_q and W_v of {options.config}, {options.task}, batch {BATCH}, {options.steps} steps; "
+        f"LoRA r = {R} on W_q and W_v of {of_what(options)}, {options.task}, batch {BATCH}, {options.steps} steps; "
         f"medians of {options.repeats} processes each, in turn; threads of each: {options.threads}.",
         f"{machine(torch.device('cpu'))}; matrix products reach {peaks['fp32'] / 1e9:,.0f} GFLOP/s in fp32 and "
         f"{peaks['bf16'] / 1e9:,.0f} in bf16. Share of the peak: 4 operations a token and parameter of the blocks.",
@@ -182,6 +212,11 @@ def table(
         "Evaluation (s)", "Peak memory (MiB)", "Loss", options.task, "Sweep (s)",
     ]  # fmt: skip
     return Table("Training speed beside Hugging Face Trainer and PEFT", notes, columns, rows, frozenset())
+
+
+def of_what(options: argparse.Namespace) -> str:
+    """The backbone in words."""
+    return f"a BERT of {options.size}'s size, random weights" if options.size else str(options.config)
 
 
 def profile_table(options: argparse.Namespace) -> Table:

@@ -73,6 +73,17 @@ def test_the_table_is_made_of_processes_of_their_own(
     assert [own["contender"] for own in measured] == ["trainer-tuned", "ours"]
 
 
+def test_another_size_has_its_width_and_depth_and_the_vocabulary(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = program("bench_training", monkeypatch)
+    made = module.of_size(tiny_bert, "roberta-mini", tmp_path)
+    config = json.loads((made / "config.json").read_text())
+    assert (config["model_type"], config["hidden_size"], config["num_hidden_layers"]) == ("bert", 256, 6)
+    assert module.block_parameters(made) == 6 * (4 * 256**2 + 2 * 256 * 1024)
+    assert config["vocab_size"] == json.loads((tiny_bert / "config.json").read_text())["vocab_size"]
+
+
 def test_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = program("bench_decoding", monkeypatch)
     small = ("--inputs", 2, "--beams", 2, "--most", 4, "--repeats", 1, "--out", tmp_path)
