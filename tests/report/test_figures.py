@@ -24,7 +24,7 @@ def by_name(records: list[Record]) -> dict[str, Drawing]:
 
 def test_every_kind_is_drawn_and_one_epoch_makes_no_curve() -> None:
     kinds = {name.removesuffix("_glue_tiny_mini") for name in by_name(RUNS) if name.endswith("tiny_mini")}
-    assert kinds == {"parameters", "curves", "seeds", "heat_map"}
+    assert kinds == {"parameters", "curves", "losses", "seeds", "heat_map"}
     short = [run_of("lora", "mrpc", 0, [0.7])]
     assert "curves_glue_tiny_mini" not in by_name(short)
     assert set(by_name([])) == {"paper_figure2", "paper_heat_map_roberta-base", "paper_heat_map_roberta-large"}
@@ -57,6 +57,14 @@ def test_data_to_text_has_figures_of_its_own_with_epochs_that_were_not_decoded()
     found = by_name(runs)
     assert {"parameters_text_tiny_mini", "curves_text_tiny_mini", "seeds_text_tiny_mini"} <= set(found)
     assert b"<svg" in found["curves_text_tiny_mini"].render().svg
+
+
+def test_losses_of_training_and_evaluation_stand_side_by_side_on_one_scale() -> None:
+    figure = by_name(RUNS)["losses_glue_tiny_mini"].draw()
+    training, evaluation = figure.axes[:2]
+    assert [ax.get_title() for ax in (training, evaluation)] == ["MRPC, training", "MRPC, evaluation"]
+    assert training.get_ylim() == evaluation.get_ylim()
+    assert [list(line.get_ydata()) for line in training.lines] == [[0.5, 0.5]] * 8  # three seeds and the mean, twice
 
 
 def test_missing_cells_of_a_heat_map_are_dashes() -> None:

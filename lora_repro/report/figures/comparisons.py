@@ -1,12 +1,13 @@
 """Figures that compare methods on one backbone: score against parameters, learning curves, seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lora_repro.records import Epoch
 from lora_repro.report.cells import Group
 from lora_repro.report.figures.panels import Panel, methods_of
 from lora_repro.report.figures.style import GREY, label_lowest, legend, look, small_multiples
@@ -48,23 +49,30 @@ def learning_curves(panels: Sequence[Panel]) -> Figure:
     figure, axes = small_multiples(len(panels), 1.75)
     for ax, panel in zip(axes, panels, strict=True):
         metric = panel.metric if panel.task in GLUE else loss_of(panel.task)
-        longest = 1
-        for method, group in panel.shown.items():
-            curves = [[v for epoch in run.epochs if (v := metric.of(epoch)) is not None] for run in group.runs]
-            longest = max(longest, *map(len, curves))
-            for curve in curves:
-                ax.plot(range(1, len(curve) + 1), curve, color=look(method).colour, linewidth=0.5, alpha=0.45)
-            shared = min(map(len, curves))
-            mean = np.mean([curve[:shared] for curve in curves], axis=0)
-            marker = look(method).marker if longest <= _SPARSE else None
-            ax.plot(range(1, shared + 1), mean, color=look(method).colour, marker=marker, markersize=3.8)
+        _over_epochs(ax, panel, metric.of)
         if panel.task in GLUE:
             _baseline(ax, panel)
-        ax.set_xlim(0.7, longest + 0.3)
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-        ax.margins(y=0.12)
         ax.set_title(panel.title)
         ax.set_ylabel(AXES.get(metric.title, metric.title))
+    label_lowest(axes, "epoch")
+    legend(figure, methods_of(panels), line=True)
+    return figure
+
+
+def losses(panels: Sequence[Panel]) -> Figure:
+    """After each epoch: the loss on the training examples (with dropout, as trained) and, on the same scale, on the
+    evaluation split. What learns by heart falls on the left and rises on the right; what stays constant does neither.
+    """
+    figure, axes = small_multiples(2 * len(panels), 1.6, columns=4)
+    for index, panel in enumerate(panels):
+        training, evaluation = axes[2 * index : 2 * index + 2]
+        _over_epochs(training, panel, lambda epoch: epoch.train_loss)
+        _over_epochs(evaluation, panel, lambda epoch: epoch.eval_loss)
+        evaluation.sharey(training)
+        training.autoscale(axis="y")
+        training.set_title(f"{panel.title}, training")
+        evaluation.set_title(f"{panel.title}, evaluation")
+        training.set_ylabel("loss")
     label_lowest(axes, "epoch")
     legend(figure, methods_of(panels), line=True)
     return figure
@@ -88,6 +96,23 @@ def seeds(panels: Sequence[Panel]) -> Figure:
         ax.set_title(panel.title)
         ax.set_xlabel(AXES.get(panel.metric.title, panel.metric.title))
     return figure
+
+
+def _over_epochs(ax: Axes, panel: Panel, of: Callable[[Epoch], float | None]) -> None:
+    """One line a method: the mean over seeds, each seed thin."""
+    longest = 1
+    for method, group in panel.shown.items():
+        curves = [[value for epoch in run.epochs if (value := of(epoch)) is not None] for run in group.runs]
+        longest = max(longest, *map(len, curves))
+        for curve in curves:
+            ax.plot(range(1, len(curve) + 1), curve, color=look(method).colour, linewidth=0.5, alpha=0.45)
+        shared = min(map(len, curves))
+        mean = np.mean([curve[:shared] for curve in curves], axis=0)
+        marker = look(method).marker if longest <= _SPARSE else None
+        ax.plot(range(1, shared + 1), mean, color=look(method).colour, marker=marker, markersize=3.8)
+    ax.set_xlim(0.7, longest + 0.3)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    ax.margins(y=0.12)
 
 
 def _strip(ax: Axes, place: int, method: str, group: Group, panel: Panel) -> None:

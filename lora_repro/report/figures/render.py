@@ -44,14 +44,20 @@ def of_backbones(records: Sequence[Record]) -> list[Drawing]:
             ]
             long = [panel for panel in found if max(len(run.epochs) for run in panel.runs) > 1]
             if long:
-                drawings.append(
+                drawings += [
                     Drawing(
                         f"curves_{stem}",
                         "Learning curves on the evaluation split, tasks with more than one epoch: mean over seeds, "
                         f"each seed thin; dashed: the constant answer. {end}",
                         partial(comparisons.learning_curves, long),
-                    )
-                )
+                    ),
+                    Drawing(
+                        f"losses_{stem}",
+                        "The loss after each epoch on the training examples and on the evaluation split, tasks with "
+                        f"more than one epoch: mean over seeds, each seed thin. {end}",
+                        partial(comparisons.losses, long),
+                    ),
+                ]
             if name == "glue":
                 drawings.append(
                     Drawing(
