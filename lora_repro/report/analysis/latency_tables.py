@@ -37,8 +37,9 @@ def _table1(cells: Sequence[Latency], records: Sequence[AnalysisRecord]) -> Tabl
             row += [_milliseconds(cell, variant), printed.get(variant, "")]
     model = cells[0].model
     notes = [
-        "Median over rounds; slow-down over Fine-Tune: median of the ratios within a round, with a 95 % bootstrap "
-        "interval. A fine-tuned model is the base model with other values.",
+        "Median over rounds; slow-down over Fine-Tune: median of the ratios within a round, with a 95 % interval "
+        "(from 6 rounds on by order statistics, of fewer Student's t, which is wide). A fine-tuned model is the base "
+        "model with other values.",
         "The paper: mean ± standard deviation of 100 trials on a Quadro RTX8000. Milliseconds of two machines cannot "
         "be compared, slow-downs can.",
         _same_operations(cells),

@@ -1,22 +1,22 @@
 """What a latency cell says of one variant: the median over rounds of its time over the base model's in that round."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from lora_repro.analysis.results import BASE, Latency, Timing
 
-RESAMPLES = 2_000
 CONFIDENCE = 0.95
-_SEED = 20210609  # of the bootstrap's own generator, so that a table is the same each time it is rendered
+FEWEST_FOR_RANKS = 6  # rounds; with fewer, no two order statistics enclose the median with that confidence
 
 
 @dataclass(frozen=True)
 class Slowdown:
-    """Percent over the base model."""
+    """Percent over the base model, or over another variant."""
 
     percent: float
-    low: float  # bootstrap interval of the median
+    low: float  # 95 % interval
     high: float
 
     def __str__(self) -> str:
@@ -29,10 +29,35 @@ def base_of(cell: Latency) -> Timing:
 
 
 def slowdown(cell: Latency, timing: Timing) -> Slowdown:
-    """Of one variant of a cell; the base model's own is 0 exactly."""
-    ratios = np.array(timing.seconds) / np.array(base_of(cell).seconds)  # (rounds,)
-    generator = np.random.default_rng(_SEED)
-    medians = np.median(generator.choice(ratios, size=(RESAMPLES, len(ratios))), axis=1)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(medians, [tail, 1 - tail])
-    return Slowdown(*(100 * (float(value) - 1) for value in (np.median(ratios), low, high)))
+    """Of one variant of a cell over the base model; the base model's own is 0 exactly."""
+    return against(timing, base_of(cell))
+
+
+def against(timing: Timing, other: Timing) -> Slowdown:
+    """Of one variant over another of the same cell."""
+    ratios = np.array(timing.seconds) / np.array(other.seconds)  # (rounds,)
+    low, high = interval(ratios)
+    return Slowdown(*(100 * (value - 1) for value in (float(np.median(ratios)), low, high)))
+
+
+def interval(ratios: np.ndarray) -> tuple[float, float]:
+    """95 % interval of what a ratio is like in the middle, (rounds,) -> (low, high).
+
+    From six rounds on that of the median by order statistics, which assumes no distribution (David & Nagaraja, Order
+    Statistics, 7.1); of fewer, Student's t of the mean. A bootstrap of three values would be far too narrow. One round
+    says nothing: both ends are infinite.
+    """
+    rounds = len(ratios)
+    if rounds >= FEWEST_FOR_RANKS:
+        below, outside = 0, 0.5**rounds  # of 2^rounds equally likely signs, those that leave the median outside
+        while 2 * (outside + math.comb(rounds, below + 1) * 0.5**rounds) <= 1 - CONFIDENCE:
+            below += 1
+            outside += math.comb(rounds, below) * 0.5**rounds
+        ordered = np.sort(ratios)
+        return float(ordered[below]), float(ordered[-1 - below])
+    if rounds == 1:
+        return -math.inf, math.inf
+    from scipy.stats import t  # a second's import
+
+    half = t.ppf(0.5 + CONFIDENCE / 2, rounds - 1) * np.std(ratios, ddof=1) / math.sqrt(rounds)
+    return float(np.mean(ratios) - half), float(np.mean(ratios) + half)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from lora_repro.analysis.results import MERGED, Latency, Memory, Switching
+from lora_repro.analysis.results import MERGED, Latency, Memory, Switching, Timing
 from lora_repro.report.analysis.places import GPT3, latency_groups, of
-from lora_repro.report.analysis.slowdown import Slowdown, slowdown
+from lora_repro.report.analysis.slowdown import Slowdown, against, slowdown
 from lora_repro.report.claims import Finding, Outcome, Rule
 from lora_repro.report.claims.evidence import Evidence
 
@@ -59,28 +59,31 @@ def shrinks(cells: Cells) -> tuple[Finding, str] | None:
 
 
 def H_slower(cells: Cells) -> tuple[Finding, str] | None:
-    """A3: Adapter^H lies above Adapter^L in every cell of Table 1 that was measured."""
+    """A3: Adapter^H over Adapter^L, by round, lies above 1 in every cell of Table 1 that was measured."""
     known = []
     for size in (size for size in TABLE1 if size in cells):
-        L, H = (_largest(cells[size], method) for method in ADAPTERS)
+        L, H = (_largest_timing(cells[size], method) for method in ADAPTERS)
         if L is not None and H is not None:
-            known.append((size, L, H))
+            known.append((size, against(H, L)))
     if not known:
         return None
-    holds, fails = all(H.low > L.high for _, L, H in known), any(H.high < L.low for _, L, H in known)
-    return _finding(holds, fails), "; ".join(f"{_size(size)}: H {H}, L {L}" for size, L, H in known)
+    holds, fails = all(own.low > 0 for _, own in known), any(own.high < 0 for _, own in known)
+    return _finding(holds, fails), "Adapter^H over Adapter^L: " + "; ".join(
+        f"{_size(size)} {own}" for size, own in known
+    )
 
 
 def worst(cells: Cells) -> tuple[Finding, str] | None:
-    """A4: the largest slow-down of all cells lies above 30 %."""
-    found = [
-        (slowdown(cell, timing), size, timing)
-        for size, cell in cells.items() for timing in cell.timings if timing.variant in ADAPTERS
-    ]  # fmt: skip
+    """A4: the largest slow-down of the online cells, batch 1 and the least length measured, lies above 30 %."""
+    length = min((length for batch, length in cells if batch == 1), default=None)
+    if length is None:
+        return None
+    cell = cells[1, length]
+    found = [(slowdown(cell, timing), timing) for timing in cell.timings if timing.variant in ADAPTERS]
     if not found:
         return None
-    most, size, timing = max(found, key=lambda own: own[0].percent)
-    return _finding(most.low > 30, most.high < 30), f"{timing.variant}, r = {timing.r}, {_size(size)}: {most}"
+    most, timing = max(found, key=lambda own: own[0].percent)
+    return _finding(most.low > 30, most.high < 30), f"{timing.variant}, r = {timing.r}, {_size((1, length))}: {most}"
 
 
 def merged_is_free(cells: Cells) -> tuple[Finding, str] | None:
@@ -133,8 +136,13 @@ def training_memory(evidence: Evidence) -> list[Outcome]:
 
 def _largest(cell: Latency | None, method: str) -> Slowdown | None:
     """The slow-down of the largest adapter of one kind."""
-    own = [] if cell is None else [timing for timing in cell.timings if timing.variant == method]
-    return slowdown(cell, max(own, key=lambda timing: timing.r)) if cell is not None and own else None
+    own = None if cell is None else _largest_timing(cell, method)
+    return slowdown(cell, own) if cell is not None and own is not None else None
+
+
+def _largest_timing(cell: Latency, method: str) -> Timing | None:
+    own = [timing for timing in cell.timings if timing.variant == method]
+    return max(own, key=lambda timing: timing.r) if own else None
 
 
 def _finding(holds: bool, fails: bool) -> Finding:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy.stats import binom, ttest_1samp
 
 from lora_repro.analysis.record import AnalysisRecord
 from lora_repro.analysis.results import Bytes, Memory, MethodMemory
-from lora_repro.report.analysis.slowdown import slowdown
+from lora_repro.report.analysis.slowdown import interval, slowdown
 from lora_repro.report.analysis.tables import tables_of
 from lora_repro.report.audited import Audited
 from lora_repro.report.claims import Finding, Outcome
@@ -33,8 +35,23 @@ def test_a_slowdown_is_the_median_of_the_rounds_ratios() -> None:
     assert [round(slowdown(cell, timing).percent, 6) for timing in cell.timings] == [0, 0, 20, 30, 60]
     uneven = replace(cell.timings[3], seconds=[0.011, 0.011, 0.024])  # ratios 1.1, 1.0, 2.0
     own = slowdown(cell, uneven)
-    assert own.percent == pytest.approx(10) and (own.low, own.high) == (pytest.approx(0), pytest.approx(100))
-    assert str(own) == "+10.0 % [+0.0, +100.0]"
+    student = ttest_1samp([10, 0, 100], 0).confidence_interval(0.95)
+    assert own.percent == pytest.approx(10) and (own.low, own.high) == pytest.approx(tuple(student))
+    assert str(own) == "+10.0 % [-100.1, +173.5]"
+
+
+@pytest.mark.parametrize("rounds", [6, 9, 17, 100])
+def test_from_six_rounds_on_the_interval_is_that_of_order_statistics(rounds: int) -> None:
+    values = np.random.default_rng(rounds).permutation(rounds) + 1.0
+    low, high = interval(values)
+    below = int(low) - 1  # values that the interval leaves out at each end
+    assert high == rounds - below
+    outside = [2 * binom.cdf(k, rounds, 0.5) for k in (below, below + 1)]  # that the median is outside of either end
+    assert outside[0] <= 0.05 < outside[1]
+
+
+def test_one_round_says_nothing_of_the_spread() -> None:
+    assert interval(np.array([1.2])) == (-np.inf, np.inf)
 
 
 def test_table_1_has_the_papers_columns_and_says_what_is_missing() -> None:
