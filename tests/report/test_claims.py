@@ -83,6 +83,10 @@ def test_ranks_and_weight_types() -> None:
     (outcome,) = found("D4", [*one, *alone])
     assert outcome.finding == Finding.HOLDS
     assert "W_q W_v r = 1 81.0, W_q r = 2 71.0" in outcome.numbers
+    table5 = [*runs("lora", "mrpc", [0.9] * 3, r=4, targets=qv), *runs("lora", "mrpc", [0.8] * 3, r=8, targets=q)]
+    table5 += runs("lora", "mrpc", [0.8] * 3, r=8, targets=k)
+    (outcome,) = found("D4", [*one, *alone, *table5])
+    assert "W_q W_v r = 4 90.0, W_q r = 8 80.0" in outcome.numbers  # Table 5's own budget where it was run
 
 
 def test_lora_approaches_ft_of_the_same_work_alone() -> None:

@@ -16,6 +16,7 @@ Grid = dict[tuple[str, int], Group]
 QV = "W_q W_v"
 _ENOUGH_RANKS = 4
 _LARGE = 64
+_BUDGET = 8  # r times the number of types in Table 5
 
 
 def small_rank(weights: str) -> Rule:
@@ -44,7 +45,8 @@ def large_rank_is_no_better(weights: str) -> Rule:
 
 
 def same_budget(weights: str, other: str, margin: float = 0.0) -> Rule:
-    """`weights` beat `other` at the same number of parameters: r in proportion to the number of types."""
+    """`weights` beat `other` at the same number of parameters: r in proportion to the number of types. Of several budgets
+    the one next to Table 5's, r = 8 for one type, 4 for two, 2 for four."""
 
     def decide(where: str, grid: Grid, metric: Metric) -> Outcome | None:
         one, two = len(weights.split()), len(other.split())
@@ -52,7 +54,7 @@ def same_budget(weights: str, other: str, margin: float = 0.0) -> Rule:
                    and r * one % two == 0 and (other, r * one // two) in grid]  # fmt: skip
         if not fitting:
             return None
-        r, other_r = fitting[0]
+        r, other_r = min(fitting, key=lambda pair: abs(pair[0] * one - _BUDGET))
         return _pair(where, grid, (weights, r), (other, other_r), metric, margin)
 
     return _for_each_grid(decide)
