@@ -45,8 +45,10 @@ def large_rank_is_no_better(weights: str) -> Rule:
 
 
 def same_budget(weights: str, other: str, margin: float = 0.0) -> Rule:
-    """`weights` beat `other` at the same number of parameters: r in proportion to the number of types. Of several budgets
-    the one next to Table 5's, r = 8 for one type, 4 for two, 2 for four."""
+    """`weights` beat `other` at the same number of parameters: r in proportion to the number of types.
+
+    Of several budgets the one next to Table 5's, r = 8 for one type, 4 for two, 2 for four.
+    """
 
     def decide(where: str, grid: Grid, metric: Metric) -> Outcome | None:
         one, two = len(weights.split()), len(other.split())
