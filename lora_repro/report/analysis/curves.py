@@ -19,7 +19,10 @@ _PARTS = (("weights", GREY), ("gradients", ORANGE), ("optimiser", BLUE), ("activ
 
 
 def figure5(records: Sequence[AnalysisRecord]) -> list[Drawing]:
-    """Slow-down in percent over batch size (x) and bottleneck (y), for each length, as far as cells were measured."""
+    """Slow-down in percent over batch size (x) and bottleneck (y), for each length, as far as cells were measured.
+
+    Drawn once some length has two batch sizes, which Table 1's three cells have not.
+    """
     drawings = []
     for name, own in latency_groups(records).items():
         values: dict[tuple[str, int, int, int], float] = {}
@@ -30,7 +33,8 @@ def figure5(records: Sequence[AnalysisRecord]) -> list[Drawing]:
                 if timing.variant in _METHODS:
                     place = (timing.variant, cell.length, timing.r, cell.batch)
                     values[place] = slowdown(cell, timing).percent
-        if values:
+        places = {(length, batch) for _, length, _, batch in values}
+        if len(places) > len({length for length, _ in places}):
             caption = (
                 f"Slow-down of one forward pass over the model without adapters, in percent, {_place(own[0])}. r = 0 "
                 "is the model itself. Empty: not measured. Figure 5's kind."

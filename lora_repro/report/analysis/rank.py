@@ -13,6 +13,7 @@ from lora_repro.report.cells import same_work
 from lora_repro.report.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Drawing
 
 _VARIED = ("r", "targets", "alpha", "ranks")
+_ORDER = ("W_q", "W_k", "W_v", "W_o", "W_fc1", "W_fc2")  # the paper's
 _STYLES = ((VERMILION, "o"), (BLUE, "s"), (GREEN, "D"), (ORANGE, "^"), (PURPLE, "v"), (SKY, "P"))
 
 Sweep = dict[tuple[str, ...], dict[int, list[Record]]]
@@ -56,16 +57,18 @@ def _draw(sweep: Sweep, ft: Sequence[Record], metric: str) -> Figure:
         scores = _scores(ft)
         axes.axhspan(min(scores), max(scores), color=GREY, alpha=0.25, linewidth=0)
         axes.axhline(statistics.median(scores), color=BLACK, linestyle="--", label="FT")
-    ordered = sorted(sweep.items(), key=lambda item: (len(item[0]), item[0]))
+    many = {targets: by_rank for targets, by_rank in sweep.items() if len(by_rank) > 1}  # one r makes no line
+    ordered = sorted(many.items(), key=lambda item: (len(item[0]), item[0]))
     for (targets, by_rank), (colour, marker) in zip(ordered, _STYLES * len(ordered), strict=False):
         ranks = sorted(by_rank)
         medians = [statistics.median(_scores(by_rank[r])) for r in ranks]
-        label = ", ".join(f"${target.replace('fc1', '{fc1}').replace('fc2', '{fc2}')}$" for target in targets)
+        names = sorted(targets, key=_ORDER.index)
+        label = ", ".join(f"${name.replace('fc1', '{fc1}').replace('fc2', '{fc2}')}$" for name in names)
         axes.plot(ranks, medians, color=colour, label=label)
         for r in ranks:
             own = _scores(by_rank[r])
             axes.plot([r] * len(own), own, marker, color=colour, markersize=3.5, alpha=0.7, linestyle="none")
-    everything = sorted({r for by_rank in sweep.values() for r in by_rank})
+    everything = sorted({r for by_rank in many.values() for r in by_rank})
     axes.set_xscale("log", base=2)
     axes.set_xticks(everything, [str(r) for r in everything])
     axes.minorticks_off()

@@ -149,9 +149,9 @@ def test_score_against_rank_takes_runs_that_differ_in_r_alone() -> None:
     from lora_repro.report.analysis.rank import rank_figures
     from tests.test_records import record as run
 
-    def lora(r: int, seed: int = 0, lr: float = 1e-3):  # type: ignore[no-untyped-def]
+    def lora(r: int, seed: int = 0, lr: float = 1e-3, targets=("W_v", "W_q")):  # type: ignore[no-untyped-def]
         own = run()
-        method = {**own.config["method"], "name": "lora", "r": r, "targets": ["W_q", "W_v"], "ranks": {}}
+        method = {**own.config["method"], "name": "lora", "r": r, "targets": list(targets), "ranks": {}}
         recipe = {**own.config["recipe"], "lr": lr}
         return replace(own, method="lora", seed=seed, config={**own.config, "method": method, "recipe": recipe})
 
@@ -162,3 +162,17 @@ def test_score_against_rank_takes_runs_that_differ_in_r_alone() -> None:
     (with_ft,) = rank_figures([*(lora(r) for r in (1, 2, 4)), replace(run(), method="ft")])
     assert "full fine-tuning (n = 1)" in with_ft.caption
     assert figure.render().png.startswith(b"\x89PNG")
+    (wider,) = rank_figures([*(lora(r) for r in (1, 2, 4)), lora(8, targets=["W_o"])])
+    axes = wider.draw().axes[0]
+    assert [line.get_label() for line in axes.lines if "$" in str(line.get_label())] == [
+        "$W_q$, $W_v$"
+    ]  # two r or more
+
+
+def test_figure_5_is_drawn_once_a_length_has_two_batch_sizes() -> None:
+    from lora_repro.report.analysis.curves import figure5
+
+    table1 = [record("latency", latency(*size)) for size in ((1, 128), (16, 256), (32, 512))]
+    assert figure5(table1) == []
+    (drawing,) = figure5([*table1, record("latency", latency(4, 128))])
+    assert drawing.draw().axes
