@@ -14,6 +14,7 @@ from lora_repro.report.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PU
 
 _VARIED = ("r", "targets", "alpha", "ranks")
 _ORDER = ("W_q", "W_k", "W_v", "W_o", "W_fc1", "W_fc2")  # the paper's
+_LONG = 5  # types of weights whose names leave no room for a third column of the legend
 _STYLES = ((VERMILION, "o"), (BLUE, "s"), (GREEN, "D"), (ORANGE, "^"), (PURPLE, "v"), (SKY, "P"))
 
 Sweep = dict[tuple[str, ...], dict[int, list[Record]]]
@@ -74,7 +75,7 @@ def _draw(sweep: Sweep, ft: Sequence[Record], metric: str) -> Figure:
     axes.minorticks_off()
     axes.set_xlabel("$r$")
     axes.set_ylabel(metric)
-    figure.legend(loc="outside upper center", ncols=3)
+    figure.legend(loc="outside upper center", ncols=3 if max(map(len, many)) < _LONG else 2)
     return figure
 
 
