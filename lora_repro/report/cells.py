@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lora_repro.records import Record
-from lora_repro.report.settings import changes, is_generated, is_partial, name_of, say, settings_of
+from lora_repro.report.settings import changes, configuration, is_generated, is_partial, name_of, say, settings_of
 
 _A_SWEEP = 5  # so many groups beside the shown one are not told one by one
 
@@ -126,7 +126,7 @@ def _one_a_seed(runs: Sequence[Record]) -> tuple[Record, ...]:
 
 
 def _key(record: Record) -> str:
-    science: dict[str, Any] = {key: value for key, value in record.config.items() if key != "seed"}
+    science: dict[str, Any] = {key: value for key, value in configuration(record).items() if key != "seed"}
     science["init_from"] = _start(record)
     return json.dumps(
         [science, _weights(record), _data(record), _precision(record)], sort_keys=True, separators=(",", ":")

@@ -21,17 +21,24 @@ _ASIDE = {"method.name", "task.name", "recipe.source"}
 _SHORT = {"recipe.": "", "method.": "", "task.train_examples": "training examples"}
 
 
-def settings_of(record: Record) -> Settings:
-    """Recipe, method and task settings of a run, flat; names apart.
+def configuration(record: Record) -> dict[str, Any]:
+    """A run's configuration as its identity means it.
 
-    A setting that the record does not know came later; it has the schema's default, as in the run's identity.
+    A setting that the record does not know came later; it has the schema's default.
     """
     kinds: dict[str, type] = {
         "recipe": RecipeConfig,
         "method": METHODS.get(record.method, MethodConfig),
         "task": TaskConfig,
     }
-    return _flat({part: {**schema_defaults(kind), **record.config[part]} for part, kind in kinds.items()})
+    filled = {part: {**schema_defaults(kind), **record.config[part]} for part, kind in kinds.items()}
+    return {**record.config, **filled}
+
+
+def settings_of(record: Record) -> Settings:
+    """Recipe, method and task settings of a run, flat; names apart."""
+    whole = configuration(record)
+    return _flat({part: whole[part] for part in ("recipe", "method", "task")})
 
 
 def changes(record: Record) -> Settings | None:

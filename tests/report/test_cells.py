@@ -41,6 +41,13 @@ def test_runs_under_different_settings_are_never_mixed() -> None:
     assert [group.seeds for group in choice.left_out] == [(0, 1)]
 
 
+def test_a_run_from_before_a_setting_was_there_has_its_default() -> None:
+    old, new = runs(1)[0], run_of("lora", "mrpc", 1, [0.8])
+    known = with_settings(new, "recipe", beams=10, adam_eps_uncorrected=False)  # the schema's defaults
+    assert choose([old, known]).group is not None and choose([old, known]).group.seeds == (0, 1)
+    assert choose([old, with_settings(new, "recipe", adam_eps_uncorrected=True)]).left_out
+
+
 def test_of_a_sweep_one_sentence_is_said() -> None:
     sweep = [with_settings(run, "method", r=r) for r in (1, 2, 4, 16, 32, 64) for run in runs(3)]
     swept = [with_settings(run, "task", train_examples=100) for run in sweep]

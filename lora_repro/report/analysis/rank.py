@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from lora_repro.records import Record
 from lora_repro.report.cells import same_work
 from lora_repro.report.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Drawing
+from lora_repro.report.settings import configuration
 
 _VARIED = ("r", "targets", "alpha", "ranks")
 _ORDER = ("W_q", "W_k", "W_v", "W_o", "W_fc1", "W_fc2")  # the paper's
@@ -94,6 +95,6 @@ def _size(sweep: Sweep) -> int:
 
 def _rest(record: Record) -> str:
     """All settings but the varied ones."""
-    config = {key: value for key, value in record.config.items() if key != "seed"}
+    config = {key: value for key, value in configuration(record).items() if key != "seed"}
     config["method"] = {key: value for key, value in config["method"].items() if key not in _VARIED}
     return json.dumps(config, sort_keys=True)
