@@ -10,7 +10,7 @@ from lora_repro.report.cells import Group, groups
 from lora_repro.report.glue_table import MISSING, in_order
 from lora_repro.report.layout import Table
 from lora_repro.report.made import commits
-from lora_repro.report.scores import EVAL_LOSS, HEADLINE, Metric, headline_title, score, statistic_of
+from lora_repro.report.scores import EVAL_LOSS, HEADLINE, TEXT_METRICS, Metric, headline_title, score, statistic_of
 from lora_repro.report.settings import is_generated, say, settings_of
 
 Key = TypeVar("Key", bound=Hashable)
@@ -34,6 +34,32 @@ def weights_and_rank(records: Iterable[Record], model: str, task: str, recipe: s
     best = _best(rows, lambda row, column: shown.get((targets[row], ranks[column])), headline)
     title = f"Weight types and rank (Tables 5 and 6 in form), {task}, {model}, recipe {recipe}"
     return Table(title, notes, ["Weight types", *(f"r = {r}" for r in ranks)], rows, best)
+
+
+def rank_metrics(records: Iterable[Record], model: str, task: str, recipe: str) -> Table | None:
+    """LoRA's validation loss and every metric of a task of texts (columns) by weight types and r (rows): Table 18.
+
+    None for a task that has one metric, and while fewer than two settings were run.
+    """
+    metrics = (loss_of(task), *TEXT_METRICS.get(task, ()))
+    shown = rank_grid(records, model, task, recipe)
+    if len(shown) < 2 or len(metrics) < 3:
+        return None
+    keys = sorted(shown, key=lambda key: (key[0].count(" "), key))
+    scores = [[score(shown[key].runs, metric) for metric in metrics] for key in keys]
+    rows = [
+        [names, str(r), f"{shown[names, r].first.parameters.method:,}", *(s.format() if s else MISSING for s in line)]
+        for (names, r), line in zip(keys, scores, strict=True)
+    ]
+    best = set()
+    for column, metric in enumerate(metrics):
+        values = {row: s.value for row, line in enumerate(scores) if (s := line[column]) and s.value is not None}
+        extreme = (min if metric.lower_is_better else max)(values.values(), default=None)
+        best |= {(row, column + 3) for row, value in values.items() if value == extreme and len(values) > 1}
+    notes = _notes(list(shown.values()), task, model, recipe, _RANK_KEYS, "Units of Tables 3, 13 and 14")
+    notes.append("Evaluation loss: per token of the validation pairs. Bold: best of its column.")
+    title = f"The rank r (Table 18 in form), {task}, {model}, recipe {recipe}"
+    return Table(title, notes, ["Weight types", "r", "Trainable", *(m.title for m in metrics)], rows, frozenset(best))
 
 
 def rank_grid(records: Iterable[Record], model: str, task: str, recipe: str) -> dict[tuple[str, int], Group]:
@@ -120,14 +146,19 @@ def _best(
     return frozenset(best)
 
 
-def _notes(shown: Sequence[Group], task: str, model: str, recipe: str, varied: set[str]) -> list[str]:
+def _notes(
+    shown: Sequence[Group], task: str, model: str, recipe: str, varied: set[str], unit: str | None = None
+) -> list[str]:
     runs = [run for group in shown for run in group.runs]
-    wanted = ("recipe.lr", "recipe.epochs", "recipe.batch_size", "task.train_examples", "method.r", "method.targets")
+    wanted = ["recipe.lr", "recipe.epochs", "recipe.batch_size", "task.train_examples", "method.r", "method.targets"]
+    if task in TEXT_METRICS:
+        wanted.append("recipe.beams")
     own = settings_of(shown[0].first)
     said = {key: own[key] for key in wanted if key in own and key not in varied}
     generated = " GENERATED DATA, not the task's own." if any(map(is_generated, runs)) else ""
+    unit = unit or f"{headline_of(task).title} in percent"
     return [
         f"Statistic: {statistic_of(task).text}; ± standard deviation over seeds, (n) runs. {model}, no paper row.",
-        f"{headline_of(task).title} in percent on {task}; recipe {recipe}: {say(said) or 'as in conf/'}.{generated}",
+        f"{unit} on {task}; recipe {recipe}: {say(said) or 'as in conf/'}.{generated}",
         f"Made at {commits(runs)}.",
     ]

@@ -44,7 +44,11 @@ def own_tables(records: Sequence[Record]) -> dict[str, Table]:
             text = TextGrid(mine, task, model, recipe)
             built[f"{task}_{model}_{recipe}"] = text_table.comparison(text, full_cell(text.shown))
         for task in tasks:
-            for name, build in (("rank", sweep_table.weights_and_rank), ("examples", sweep_table.training_examples)):
+            for name, build in (
+                ("rank", sweep_table.weights_and_rank),
+                ("rank_metrics", sweep_table.rank_metrics),
+                ("examples", sweep_table.training_examples),
+            ):
                 table = build(mine, model, task, recipe)
                 if table is not None:
                     built[f"{name}_{task}_{model}_{recipe}"] = table

@@ -64,6 +64,28 @@ def test_gpt3s_tasks_have_tables_of_their_own_and_stand_in_no_paper_row(
     assert not any("(1)" in cell for row in paper.rows for cell in row)
 
 
+def test_ranks_on_a_task_of_texts_have_the_loss_and_every_metric() -> None:
+    runs = [e2e_run("lora", seed, bleu) for seed, bleu in ((0, 0.60), (1, 0.62))]
+    more = [e2e_run("lora", seed, 0.5, meteor=0.4) for seed in (0, 1)]
+    more = [
+        replace(
+            run,
+            config={**run.config, "method": {**run.config["method"], "r": 64}},
+            last=replace(run.last, eval_loss=1.1),
+        )
+        for run in more
+    ]
+    table = own_tables([*runs, *more])["rank_metrics_e2e_tiny_mini"]
+    assert table.columns[1:6] == ["r", "Trainable", "evaluation loss", "BLEU", "NIST"]
+    assert [row[1] for row in table.rows] == ["8", "64"]
+    assert [row[3:7] for row in table.rows] == [
+        ["1.200 ± 0.000 (2)", "61.0 ± 1.4 (2)", "8.50 ± 0.00 (2)", "not measured (2)"],
+        ["1.100 ± 0.000 (2)", "50.0 ± 0.0 (2)", "8.50 ± 0.00 (2)", "40.0 ± 0.0 (2)"],
+    ]
+    assert {(1, 3), (0, 4)} <= table.bold and (0, 3) not in table.bold  # the lower loss, the higher BLEU
+    assert "rank_metrics_mrpc_tiny_mini" not in own_tables([run_of("lora", "mrpc", 0, [0.8])])
+
+
 def test_rank_and_weight_types_make_their_own_table() -> None:
     def at(r: int, targets: list[str], seed: int) -> Record:
         run = run_of("lora", "mrpc", seed, [0.7 + r / 1000])
