@@ -73,7 +73,9 @@ def test_amplification_show_and_what_the_record_says(
     assert isinstance(first, Amplifications) and (len(first.lines), first.draws) == (4, 3)
     text = "".join(path.read_text() for path in (tmp_path / "records").rglob("*.json"))
     assert str(tmp_path) not in text and str(place.backbone.parent) not in text  # no path of this machine
-    assert run("show", "--records", tmp_path / "records", "--out", tmp_path / "out") == 0
+    (tmp_path / "runs").mkdir()
+    no_runs = ("--runs-records", tmp_path / "runs")
+    assert run("show", "--records", tmp_path / "records", *no_runs, "--out", tmp_path / "out") == 0
     names = {path.name for path in (tmp_path / "out").rglob("*")}
     assert {"tables", "figures"} <= names and any(name.startswith("table7_") for name in names)
     assert sum(name.endswith(".png") for name in names) == sum(name.endswith(".svg") for name in names) == 5

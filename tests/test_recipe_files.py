@@ -82,7 +82,7 @@ def test_every_file_of_conf_composes() -> None:
 
 
 EXPECTED_RECIPES_OF = {
-    "mini": {"gpt2-mini": 21, "minilm-l6": 14, "roberta-mini": 13, "smollm2-135m": 12},
+    "mini": {"gpt2-mini": 21, "minilm-l6": 15, "roberta-mini": 13, "smollm2-135m": 12},
     "official": {"deberta-v2-xxlarge": 9, "gpt2-medium": 2, "roberta-base": 9, "roberta-large": 13},
     "paper": {"deberta-v2-xxlarge": 9, "gpt2-large": 16, "gpt2-medium": 22, "roberta-base": 12, "roberta-large": 37},
 }
