@@ -70,9 +70,14 @@ def analyses() -> list[AnalysisRecord]:
     return done
 
 
-def test_committed_analyses_are_what_their_records_give(found: list[Record], analyses: list[AnalysisRecord]) -> None:
+@pytest.fixture(scope="module")
+def drawn(found: list[Record], analyses: list[AnalysisRecord]) -> list[Rendered]:
+    return [drawing.render() for drawing in all_figures(analyses, found)]
+
+
+def test_committed_analyses_are_what_their_records_give(analyses: list[AnalysisRecord], drawn: list[Rendered]) -> None:
     expected = {f"{name}.md": table.markdown().encode() for name, table in tables_of(analyses).items()}
-    for figure in (drawing.render() for drawing in all_figures(analyses, found)):
+    for figure in drawn:
         expected |= {f"{figure.name}.svg": figure.svg, f"{figure.name}.png": figure.png}
     rendered = [*(RESULTS / "analysis").glob("tables/*.md"), *(RESULTS / "analysis").glob("figures/*")]
     committed = {path.name: path.read_bytes() for path in rendered}
@@ -83,13 +88,17 @@ def test_committed_analyses_are_what_their_records_give(found: list[Record], ana
 
 
 def test_committed_claims_and_report_are_what_the_records_give(
-    found: list[Record], tables: dict[str, Table], figures: list[Rendered], analyses: list[AnalysisRecord]
+    found: list[Record],
+    tables: dict[str, Table],
+    figures: list[Rendered],
+    analyses: list[AnalysisRecord],
+    drawn: list[Rendered],
 ) -> None:
     audited = Audited.read(RESULTS / "tables" / AUDIT)
     decided = decide(found, audited, analyses)
     assert (RESULTS / "claims" / "claims.md").read_text() == markdown(decided)
     assert (RESULTS / "claims" / "claims.csv").read_text() == as_csv(decided)
-    everything = [*figures, *(drawing.render() for drawing in all_figures(analyses, found))]
+    everything = [*figures, *drawn]
     page = build(
         found, [], {**tables, **tables_of(analyses)}, audited, everything, RESULTS / "tables" / AUDIT, analyses
     )  # fmt: skip

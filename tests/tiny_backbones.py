@@ -1,5 +1,6 @@
 """Random backbones of two blocks, of the real Transformers classes: small enough to train in a test."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -131,11 +132,11 @@ def batch(examples: int = 4, tokens: int = 7, seed: int = 0) -> dict[str, torch.
     return {"input_ids": ids, "attention_mask": mask}
 
 
-def moved(adapted: Adapted) -> Adapted:
-    """All that trains away from its start, so that it takes part."""
+def moved(adapted: Adapted, names: Iterable[str] | None = None) -> Adapted:
+    """All that trains, or what is named, away from its start, so that it takes part."""
     stream = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for name in adapted.names:
+        for name in adapted.names if names is None else names:
             parameter = adapted.model.get_parameter(name)
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=stream))
     return adapted

@@ -8,7 +8,7 @@ from pathlib import Path
 from lora_repro.records import Record
 from lora_repro.report.cells import choose
 from lora_repro.report.inputs import add_records, read_records
-from lora_repro.report.layout import Table
+from lora_repro.report.layout import Table, best_rows
 from lora_repro.report.made import join, machines
 from lora_repro.report.settings import is_generated
 from lora_repro.report.statistics import CONFIDENCE, PAIRED_TEST, SIGNIFICANT, Summary, paired_p, summarise
@@ -215,8 +215,7 @@ def _best_cells(grid: Grid) -> frozenset[tuple[int, int]]:
             for row, m in enumerate(grid.methods)
             if (s := grid.summary(m, task)) and not grid.other_data(m, task)
         }
-        if len(medians) > 1:
-            best |= {(row, column) for row, value in medians.items() if value == max(medians.values())}
+        best |= {(row, column) for row in best_rows(medians)}
     return frozenset(best)
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,6 +90,12 @@ class Table:
 
     def _mark(self, row: int, column: int, text: str, mark: str) -> str:
         return f"{mark}{text}{mark}" if (row, column) in self.bold else text
+
+
+def best_rows(values: Mapping[int, float], lower_is_better: bool = False) -> list[int]:
+    """The rows with the best value of a column, for bold; none where there is nothing to compare it with."""
+    best = (min if lower_is_better else max)(values.values(), default=None)
+    return [row for row, value in values.items() if value == best and len(values) > 1]
 
 
 def _bars(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lora_repro.records import Record
 from lora_repro.report.audited import Audited
-from lora_repro.report.layout import Table
+from lora_repro.report.layout import Table, best_rows
 from lora_repro.report.made import commits, join
 from lora_repro.report.paper import PaperTable, paper_table
 from lora_repro.report.paper.answers import TASKS
@@ -123,8 +123,7 @@ def _bold(table: PaperTable, filled: Sequence[FilledRow]) -> frozenset[tuple[int
                 and cell.ours
                 and cell.ours.value is not None
             }
-            if len(values) > 1:
-                best |= {(index, column) for index, value in values.items() if value == max(values.values())}
+            best |= {(index, column) for index in best_rows(values)}
     return frozenset(best)
 
 

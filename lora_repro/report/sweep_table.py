@@ -8,7 +8,7 @@ from typing import TypeVar
 from lora_repro.records import Record
 from lora_repro.report.cells import Group, groups
 from lora_repro.report.glue_table import MISSING, in_order
-from lora_repro.report.layout import Table
+from lora_repro.report.layout import Table, best_rows
 from lora_repro.report.made import commits
 from lora_repro.report.scores import EVAL_LOSS, HEADLINE, TEXT_METRICS, Metric, headline_title, score, statistic_of
 from lora_repro.report.settings import is_generated, say, settings_of
@@ -54,8 +54,7 @@ def rank_metrics(records: Iterable[Record], model: str, task: str, recipe: str) 
     best = set()
     for column, metric in enumerate(metrics):
         values = {row: s.value for row, line in enumerate(scores) if (s := line[column]) and s.value is not None}
-        extreme = (min if metric.lower_is_better else max)(values.values(), default=None)
-        best |= {(row, column + 3) for row, value in values.items() if value == extreme and len(values) > 1}
+        best |= {(row, column + 3) for row in best_rows(values, metric.lower_is_better)}
     notes = _notes(list(shown.values()), task, model, recipe, _RANK_KEYS, "Units of Tables 3, 13 and 14")
     notes.append("Evaluation loss: per token of the validation pairs. Bold: best of its column.")
     title = f"The rank r (Table 18 in form), {task}, {model}, recipe {recipe}"
@@ -141,8 +140,7 @@ def _best(
             for row in range(len(rows))
             if (group := at(row, column)) and (found := score(group.runs, metric)) and found.value is not None
         }
-        if len(values) > 1:
-            best |= {(row, column + 1) for row, value in values.items() if value == max(values.values())}
+        best |= {(row, column + 1) for row in best_rows(values)}
     return frozenset(best)
 
 

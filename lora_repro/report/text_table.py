@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from lora_repro.records import Record
 from lora_repro.report.cells import Choice, choose
 from lora_repro.report.glue_table import DIFFERS, MISSING, REFERENCE, in_order
-from lora_repro.report.layout import Table
+from lora_repro.report.layout import Table, best_rows
 from lora_repro.report.made import join, machines
 from lora_repro.report.scores import TEXT_METRICS, TRANSFERS, Metric, Score, score, statistic_of
 from lora_repro.report.settings import is_generated
@@ -99,12 +99,11 @@ def _best(grid: TextGrid, metrics: Sequence[Metric]) -> frozenset[tuple[int, int
     best = set()
     for column, metric in enumerate(metrics, start=2):
         values = {
-            row: found.value * (-1 if metric.lower_is_better else 1)
+            row: found.value
             for row, method in enumerate(grid.methods)
             if (found := grid.score(method, metric)) and found.value is not None and _same_data(grid, method)
         }
-        if len(values) > 1:
-            best |= {(row, column) for row, value in values.items() if value == max(values.values())}
+        best |= {(row, column) for row in best_rows(values, metric.lower_is_better)}
     return frozenset(best)
 
 

@@ -13,19 +13,13 @@ from lora_repro.methods.apply import Adapted, adapt
 from lora_repro.methods.lora_layers import LoRALayer
 from lora_repro.methods.merging import is_merged, merge, merged, unmerge
 from lora_repro.models.architectures import ARCHITECTURES
-from tests.tiny_backbones import batch, lora, tiny
+from tests.tiny_backbones import batch, lora, moved, tiny
 
 TARGETS = ["W_q", "W_v", "W_o", "W_fc1", "W_fc2"]
 
 
 def trained(name: str, **changes: object) -> Adapted:
-    adapted = adapt(tiny(name), lora(targets=TARGETS, **changes), seed=0)
-    stream = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for parameter in adapted.method_names:
-            tensor = adapted.model.get_parameter(parameter)
-            tensor.copy_(0.3 * torch.randn(tensor.shape, generator=stream))
-    return adapted
+    return moved(adapt(tiny(name), lora(targets=TARGETS, **changes), seed=0))
 
 
 def bits(model: nn.Module) -> dict[str, torch.Tensor]:

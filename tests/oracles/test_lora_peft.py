@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from lora_repro.methods.apply import Adapted, adapt
 from lora_repro.methods.merging import merged
 from lora_repro.models.sites import projection
-from tests.tiny_backbones import batch, lora, tiny
+from tests.tiny_backbones import batch, lora, moved, tiny
 
 peft = pytest.importorskip("peft")
 
@@ -18,12 +18,7 @@ TARGETS = ["W_q", "W_k", "W_v", "W_o", "W_fc1", "W_fc2"]
 
 def randomised(name: str, targets: list[str], ranks: dict[str, int] | None = None) -> Adapted:
     adapted = adapt(tiny(name), lora(r=R, alpha=ALPHA, targets=targets, ranks=ranks or {}), seed=0)
-    stream = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in adapted.method_names:
-            tensor = adapted.model.get_parameter(parameter)
-            tensor.copy_(0.3 * torch.randn(tensor.shape, generator=stream))
-    return adapted
+    return moved(adapted, adapted.method_names)  # PEFT's model keeps the head's start
 
 
 def in_peft(name: str, adapted: Adapted, targets: list[str], ranks: dict[str, int] | None = None) -> nn.Module:

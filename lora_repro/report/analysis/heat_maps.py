@@ -22,13 +22,16 @@ _PANEL = 1.55  # inches, height of a row
 
 
 def subspace_figures(records: Sequence[AnalysisRecord]) -> list[Drawing]:
-    """For each pair of adapters and each matrix: the middle block (Figures 3, 4), and four blocks (Figures 6, 7)."""
+    """For each pair of adapters, for A and for B: the middle block (Figures 3, 4), and four blocks (Figures 6, 7).
+
+    dW's directions on the input's side are nearly A's; the tables have them.
+    """
     drawings = []
     for record in of(records, Subspaces):
         result = record.result
         assert isinstance(result, Subspaces)
         layers = sorted({own.layer for own in result.pairs})
-        for matrix in dict.fromkeys(own.matrix for own in result.pairs):
+        for matrix in dict.fromkeys(own.matrix for own in result.pairs if own.matrix != "dW"):
             for suffix, shown in (("", [middle(layers)]), ("_blocks", _four(layers))):
                 drawings.append(
                     Drawing(
