@@ -77,8 +77,9 @@ test: export OMP_NUM_THREADS = 1# two threads on a busy machine are slower than 
 test: setup ## every test, TEST_JOBS files at a time; no network, no GPU needed
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
-params: setup ## trainable parameters per method and backbone, no weights needed
+params: setup ## trainable parameters per method and backbone, no weights needed, then the audit (below)
 	@$(BIN)/lora-repro params
+	@$(BIN)/lora-repro audit
 
 audit: setup ## every parameter count that the paper prints, rebuilt on the meta device (a minute)
 	@$(BIN)/lora-repro audit
