@@ -1,4 +1,4 @@
-"""Table 1 and Figure 5: adapters add latency at inference, merged LoRA adds none.
+r"""Table 1 and Figure 5: adapters add latency at inference, merged LoRA adds none.
 
 The paper times one forward pass of GPT-2 medium on a Quadro RTX8000, 100 trials:
 
@@ -11,13 +11,16 @@ The paper times one forward pass of GPT-2 medium on a Quadro RTX8000, 100 trials
 Figure 5 shows the slow-down over batch 1 to 32, length 128 to 512 and r = 0, 10, 100, 250.
 
     python experiments/table1_latency.py                         # all of Table 1, 100 rounds: for a GPU (--device cuda)
-    python experiments/table1_latency.py --threads 1 --cell-seconds 150 --minutes 15   # a CPU core: two of the columns
-    python experiments/table1_latency.py --threads 1 --cell-seconds 150                # and 40 minutes more: the third
+    python experiments/table1_latency.py --threads 1 --minutes 20                   # a CPU core: the cell 1 x 128
+    python experiments/table1_latency.py --threads 1 --turns block --cell-seconds 900 --grid cell --batch 32 \
+        --length 512 --adapters adapter_l:9,adapter_h:5                             # and a larger one, block by block
     python experiments/table1_latency.py --grid figure5 --minutes 60         # stop and call again: done cells stay done
 
 A pass of 1 x 128 takes about 2 s, of 16 x 256 40 s, of 32 x 512 160 s on one core at 2.5 GHz in fp32; a cell has at
-least 3 rounds of 5 variants. It is ``lora-repro analyse latency``; weights are random, because latency does not depend
-on them. Keep the machine quiet: each record says what share of the processor the measurement had.
+least 3 rounds of 5 variants. Within minutes a core drifts by more than an adapter costs: with --turns block the
+variants alternate by block, and one round gives six samples. It is ``lora-repro analyse latency``; weights are random,
+because latency does not depend on them. Keep the machine quiet: each record says what share of the processor the
+measurement had.
 """
 
 import sys

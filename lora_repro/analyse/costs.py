@@ -42,7 +42,11 @@ def add_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="of PyTorch on the CPU (default: its own choice)")
     parser.add_argument("--trials", type=int, default=100, help="rounds per cell (default: %(default)s, the paper's)")
     parser.add_argument("--warmup", type=int, default=2, help="untimed passes per variant (default: %(default)s)")
-    parser.add_argument("--cell-seconds", type=float, help="end a cell after so long, at least 3 rounds")
+    parser.add_argument("--cell-seconds", type=float, help="end a cell after so long, at least 3 rounds (by block: 1)")
+    parser.add_argument(
+        "--turns", choices=("pass", "block"), default="pass",
+        help="what variants take turns by; block where a pass takes a minute, on a CPU (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--minutes", type=float, help="begin no cell that does not fit into so many; call again later")
     add_records(parser)
 
@@ -71,6 +75,7 @@ def latency(arguments: argparse.Namespace) -> int:
         arguments.trials,
         arguments.warmup,
         arguments.cell_seconds,
+        arguments.turns,
         arguments.minutes,
     )
     records = measure_grid(

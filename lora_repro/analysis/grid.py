@@ -11,13 +11,15 @@ import torch
 
 from lora_repro.analysis.latency import MIN_ROUNDS, estimate, measure
 from lora_repro.analysis.record import AnalysisRecord, keep, record_path
-from lora_repro.analysis.results import Latency
+from lora_repro.analysis.results import BLOCK, PASS, Latency
 from lora_repro.analysis.variants import Variant, random_backbone, variants
 from lora_repro.config import AdapterConfig, LoRAConfig, ModelConfig
 from lora_repro.environment import describe, machine
 from lora_repro.errors import ConfigError
+from lora_repro.models.architectures import architecture
 from lora_repro.models.dims import Dims
 from lora_repro.models.load import transformers_config
+from lora_repro.models.sites import block_names, find
 
 TABLE1 = ((1, 128, (("adapter_l", 224), ("adapter_h", 112))),
           (16, 256, (("adapter_l", 224), ("adapter_h", 112))),
@@ -58,7 +60,8 @@ class Conditions:
     device: str = "cpu"
     trials: int = 100  # rounds
     warmup: int = 2  # untimed passes of each variant
-    cell_seconds: float | None = None  # stop a cell after so long, but not before MIN_ROUNDS rounds
+    cell_seconds: float | None = None  # stop a cell after so long, but not before MIN_ROUNDS
+    turns: str = PASS  # pass | block: what the variants take turns by; block where passes take long, on a CPU
     minutes: float | None = None  # begin no cell that would not fit into what is left of them
 
 
@@ -86,6 +89,8 @@ def measure_grid(
         raise ConfigError(f"--precision {conditions.precision} is not one of {', '.join(DTYPES)}")
     if conditions.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda, but PyTorch finds no CUDA device here; choose --device cpu")
+    if conditions.device != "cpu" and conditions.turns == BLOCK:
+        raise ConfigError(f"--turns block is for passes that take minutes; on {conditions.device} leave it out")
     device = torch.device(conditions.device)
     dims = Dims.of(transformers_config(model))
     longest = max(cell.length for cell in cells)
@@ -104,7 +109,7 @@ def measure_grid(
                 built_for = cell.adapters
             pass_seconds = estimate(built[0].model, cell.batch, cell.length)
             warmup = conditions.warmup / (1 if device.type == "cuda" else cell.batch)  # in passes of the whole batch
-            needed = pass_seconds * len(built) * (warmup + MIN_ROUNDS) / 60
+            needed = pass_seconds * len(built) * (warmup + MIN_ROUNDS[conditions.turns]) / 60
             left = None if conditions.minutes is None else conditions.minutes - (time.perf_counter() - begin) / 60
             if left is not None and needed > left:
                 say(f"{name}: left out, it takes at least {needed:.1f} min and {left:.1f} are left; call again")
@@ -115,7 +120,7 @@ def measure_grid(
             "latency",
             name,
             settings,
-            partial(_measure, built, model.name, dims.vocab, cell, conditions),
+            partial(_measure, built, model, dims.vocab, cell, conditions),
             partial(describe, device, conditions.precision, 1),
             command,
         )
@@ -124,16 +129,21 @@ def measure_grid(
     return done
 
 
-def _measure(built: Sequence[Variant], name: str, vocabulary: int, cell: Cell, conditions: Conditions) -> Latency:
+def _measure(
+    built: Sequence[Variant], config: ModelConfig, vocabulary: int, cell: Cell, conditions: Conditions
+) -> Latency:
+    sites = architecture(config.architecture)
+    by_block = [[find(own.model, name) for name in block_names(own.model, sites)] for own in built]
     return measure(
         built,
-        name,
+        config.name,
         vocabulary,
         cell.batch,
         cell.length,
         trials=conditions.trials,
         warmup=conditions.warmup,
         seconds=conditions.cell_seconds,
+        blocks=by_block if conditions.turns == BLOCK else None,
     )
 
 
@@ -168,4 +178,5 @@ def _settings(
         "device": conditions.device,
         "machine": machine(device),
         "threads": torch.get_num_threads(),
+        **({"turns": conditions.turns} if conditions.turns != PASS else {}),  # younger than the first records
     }

@@ -3,7 +3,7 @@
 All variants of a cell (one batch size and length) are in memory at once and share the backbone's weights. Each round
 times every variant once, in an order drawn anew, so that what disturbs the machine disturbs all alike; a slow-down is
 the median over rounds of (variant / base in the same round). On a GPU times are those of CUDA events, after the device
-has finished what came before.
+has finished what came before. Where a pass takes minutes, variants take turns by block instead (`lockstep`).
 
 That merging costs nothing is shown, not only measured: the profiler counts the operations of one pass, and the merged
 model's are the base model's own.
@@ -12,16 +12,18 @@ model's are the base model's own.
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from lora_repro.analysis.results import BASE, MERGED, Latency, Timing
+from lora_repro.analysis.lockstep import in_turns, samples
+from lora_repro.analysis.results import BASE, BLOCK, MERGED, PASS, Latency, Timing
 from lora_repro.analysis.variants import Variant
 
-MIN_ROUNDS = 3
+MIN_ROUNDS = {PASS: 3, BLOCK: 1}  # by what the variants take turns by
 _PROFILED_LENGTH = 8  # the operations do not depend on the length
 _ORDER_SEED = 0
 
@@ -36,6 +38,7 @@ def measure(
     trials: int = 100,
     warmup: int = 2,
     seconds: float | None = None,
+    blocks: Sequence[Sequence[nn.Module]] | None = None,
 ) -> Latency:
     """Time one cell.
 
@@ -45,7 +48,8 @@ def measure(
         vocabulary: tokens are drawn below it.
         trials: rounds; the paper has 100.
         warmup: untimed passes of each variant; on a CPU with one example of the batch.
-        seconds: stop after so long, but not before `MIN_ROUNDS` rounds; None: all trials.
+        seconds: stop after so long, but not before `MIN_ROUNDS`; None: all trials.
+        blocks: of each variant, who then take turns by block, with `SAMPLES` samples a round; None: by pass. On a CPU.
     """
     device = next(built[0].model.parameters()).device
     stream = torch.Generator().manual_seed(0)
@@ -54,12 +58,18 @@ def measure(
     for variant in built:
         for _ in range(warmup):
             one_pass(variant.model, warm)
+    turns = PASS if blocks is None else BLOCK
     order = np.random.default_rng(_ORDER_SEED)
     times: list[list[float]] = [[] for _ in built]
     wall, cpu = time.perf_counter(), time.process_time()
     for done in range(trials):
-        if seconds is not None and done >= MIN_ROUNDS and time.perf_counter() - wall > seconds:
+        if seconds is not None and done >= MIN_ROUNDS[turns] and time.perf_counter() - wall > seconds:
             break
+        if blocks is not None:
+            passes = [partial(one_pass, variant.model, ids) for variant in built]
+            for own, found in zip(times, samples(in_turns(passes, blocks, order)), strict=True):
+                own += [round(float(second), 6) for second in found]
+            continue
         for index in order.permutation(len(built)):
             times[index].append(timed_pass(built[index].model, ids))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -73,6 +83,7 @@ def measure(
         counts[BASE] == next(counts[label(v)] for v in built if v.name == MERGED),
         {key: sum(found.values()) for key, found in counts.items()},
         round(cpu / wall / torch.get_num_threads(), 3),
+        turns,
     )
 
 

@@ -10,6 +10,12 @@ Matrix = list[list[float]]
 BASE, MERGED, UNMERGED = "base", "lora_merged", "lora_unmerged"
 """Variants of a latency beside the adapters: the backbone (as fine-tuned), LoRA in its weights, LoRA beside them."""
 
+PASS, BLOCK = "pass", "block"
+"""What variants take turns by while a latency is measured."""
+
+SAMPLES = 6
+"""Estimates of a pass's time from one pass in turns by block, each from every sixth block."""
+
 
 @dataclass(frozen=True)
 class AdapterNote:
@@ -87,12 +93,12 @@ class Amplifications:
 
 @dataclass(frozen=True)
 class Timing:
-    """One variant's forward passes; all variants of a cell were timed in turn, round by round."""
+    """One variant's forward passes; all variants of a cell were timed in turn."""
 
     variant: str  # base | lora_merged | lora_unmerged | adapter_l | adapter_h
     r: int  # 0 for base
     parameters: int  # that the method adds or trains; 0 for base
-    seconds: list[float]  # one per round
+    seconds: list[float]  # samples: one per round, or where turns were by block several, each from a part of the blocks
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,7 @@ class Latency:
     same_operations: bool  # the merged model runs the base model's operations, as the profiler counts them
     operations: dict[str, int]  # profiler's count of all operations of one pass, by variant
     busy: float  # share of the wall-clock time that this process's threads computed: 1.0 on a quiet machine
+    turns: str = PASS  # pass | block: what the variants took turns by
 
 
 # -- section 4.2 -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from lora_repro.analysis.record import AnalysisRecord
-from lora_repro.analysis.results import BASE, Latency
+from lora_repro.analysis.results import BASE, BLOCK, SAMPLES, Latency
 from lora_repro.report.analysis.places import VARIANTS, latency_groups, where
 from lora_repro.report.analysis.slowdown import slowdown
 from lora_repro.report.layout import Table
@@ -37,9 +37,10 @@ def _table1(cells: Sequence[Latency], records: Sequence[AnalysisRecord]) -> Tabl
             row += [_milliseconds(cell, variant), printed.get(variant, "")]
     model = cells[0].model
     notes = [
-        "Median over rounds; slow-down over Fine-Tune: median of the ratios within a round, with a 95 % interval "
-        "(from 6 rounds on by order statistics, of fewer Student's t, which is wide). A fine-tuned model is the base "
+        "Median over n samples; slow-down over Fine-Tune: median of the ratios within a sample, with a 95 % interval "
+        "(from 6 samples on by order statistics, of fewer Student's t, which is wide). A fine-tuned model is the base "
         "model with other values.",
+        *_turns(cells),
         "The paper: mean ± standard deviation of 100 trials on a Quadro RTX8000. Milliseconds of two machines cannot "
         "be compared, slow-downs can.",
         _same_operations(cells),
@@ -63,7 +64,7 @@ def _milliseconds(cell: Latency | None, variant: str) -> str:
 def _latency_details(cells: Sequence[Latency], records: Sequence[AnalysisRecord]) -> Table:
     columns = [
         "Batch x length", "Variant", "r", "Parameters", "Median (ms)", "Quartiles (ms)", "Mean ± sd (ms)", "Slow-down",
-        "Rounds", "Operations", "Busy",
+        "Samples", "Operations", "Busy",
     ]  # fmt: skip
     rows = []
     for cell in sorted(cells, key=lambda cell: (cell.length, cell.batch)):
@@ -90,10 +91,22 @@ def _latency_details(cells: Sequence[Latency], records: Sequence[AnalysisRecord]
     notes = [
         "Operations: calls in one pass as PyTorch's profiler counts them. Busy: processor time over wall-clock time "
         "and threads; well below 1 means that the machine did other work too, and times are worth less.",
+        *_turns(cells),
         _same_operations(cells),
         where(records),
     ]
     return Table(f"Latency in detail, {cells[0].model}", notes, columns, rows)
+
+
+def _turns(cells: Sequence[Latency]) -> list[str]:
+    """What a sample is."""
+    by_block = [f"{cell.batch} x {cell.length}" for cell in cells if cell.turns == BLOCK]
+    if not by_block:
+        return []
+    return [
+        f"A sample is one whole pass; at {', '.join(by_block)}, where a pass takes minutes, the variants took turns by "
+        f"block, and a sample is a pass estimated from every {SAMPLES}th block."
+    ]
 
 
 def _same_operations(cells: Sequence[Latency]) -> str:

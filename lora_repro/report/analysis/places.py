@@ -36,9 +36,16 @@ def where(records: Sequence[AnalysisRecord]) -> str:
 
 
 def latency_groups(records: Sequence[AnalysisRecord]) -> dict[str, list[AnalysisRecord]]:
-    """Latency records that belong in one table or figure: one model on one machine, in one way; by a short name."""
+    """Latency records that belong in one table or figure: one model on one machine, in one way; by a short name.
+
+    Of two records of one cell the later one counts.
+    """
     found: defaultdict[tuple[object, ...], list[AnalysisRecord]] = defaultdict(list)
-    for record in of(records, Latency):
+    newest = {
+        str({key: own for key, own in record.settings.items() if key != "turns"}): record
+        for record in sorted(of(records, Latency), key=lambda record: record.finished)
+    }
+    for record in newest.values():
         keys = ("model", "precision", "device", "threads", "machine")
         found[tuple(record.settings[key] for key in keys)].append(record)
     named: dict[str, list[AnalysisRecord]] = {}

@@ -1,4 +1,4 @@
-"""What a latency cell says of one variant: the median over rounds of its time over the base model's in that round."""
+"""What a latency cell says of one variant: the median over samples of its time over the base model's in that sample."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from lora_repro.analysis.results import BASE, Latency, Timing
 
 CONFIDENCE = 0.95
-FEWEST_FOR_RANKS = 6  # rounds; with fewer, no two order statistics enclose the median with that confidence
+FEWEST_FOR_RANKS = 6  # samples; with fewer, no two order statistics enclose the median with that confidence
 
 
 @dataclass(frozen=True)
@@ -35,29 +35,29 @@ def slowdown(cell: Latency, timing: Timing) -> Slowdown:
 
 def against(timing: Timing, other: Timing) -> Slowdown:
     """Of one variant over another of the same cell."""
-    ratios = np.array(timing.seconds) / np.array(other.seconds)  # (rounds,)
+    ratios = np.array(timing.seconds) / np.array(other.seconds)  # (samples,)
     low, high = interval(ratios)
     return Slowdown(*(100 * (value - 1) for value in (float(np.median(ratios)), low, high)))
 
 
 def interval(ratios: np.ndarray) -> tuple[float, float]:
-    """95 % interval of what a ratio is like in the middle, (rounds,) -> (low, high).
+    """95 % interval of what a ratio is like in the middle, (samples,) -> (low, high).
 
-    From six rounds on that of the median by order statistics, which assumes no distribution (David & Nagaraja, Order
-    Statistics, 7.1); of fewer, Student's t of the mean. A bootstrap of three values would be far too narrow. One round
+    From six samples on that of the median by order statistics, which assumes no distribution (David & Nagaraja, Order
+    Statistics, 7.1); of fewer, Student's t of the mean. A bootstrap of three values would be far too narrow. One sample
     says nothing: both ends are infinite.
     """
-    rounds = len(ratios)
-    if rounds >= FEWEST_FOR_RANKS:
-        below, outside = 0, 0.5**rounds  # of 2^rounds equally likely signs, those that leave the median outside
-        while 2 * (outside + math.comb(rounds, below + 1) * 0.5**rounds) <= 1 - CONFIDENCE:
+    count = len(ratios)
+    if count >= FEWEST_FOR_RANKS:
+        below, outside = 0, 0.5**count  # of 2^count equally likely signs, those that leave the median outside
+        while 2 * (outside + math.comb(count, below + 1) * 0.5**count) <= 1 - CONFIDENCE:
             below += 1
-            outside += math.comb(rounds, below) * 0.5**rounds
+            outside += math.comb(count, below) * 0.5**count
         ordered = np.sort(ratios)
         return float(ordered[below]), float(ordered[-1 - below])
-    if rounds == 1:
+    if count == 1:
         return -math.inf, math.inf
     from scipy.stats import t  # a second's import
 
-    half = t.ppf(0.5 + CONFIDENCE / 2, rounds - 1) * np.std(ratios, ddof=1) / math.sqrt(rounds)
+    half = t.ppf(0.5 + CONFIDENCE / 2, count - 1) * np.std(ratios, ddof=1) / math.sqrt(count)
     return float(np.mean(ratios) - half), float(np.mean(ratios) + half)

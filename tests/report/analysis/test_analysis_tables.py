@@ -21,6 +21,8 @@ HOLDS, FAILS, OPEN = Finding.HOLDS, Finding.FAILS, Finding.UNDECIDED
 BY_NAME = {claim.name: claim for claim in CLAIMS}
 OURS = ("A1", "A2", "A3", "A4", "A5", "A6", "E3", "F1", "F2", "F3", "F4", "F5", "F6")
 
+NAME = "gpt2-medium_fp32_cpu1"  # of the examples' latency tables
+
 
 def outcomes(name: str, records: Sequence[AnalysisRecord]) -> list[Outcome]:
     return BY_NAME[name].outcomes(Evidence((), Audited(()), tuple(records)))
@@ -67,6 +69,18 @@ def test_table_1_has_the_papers_columns_and_says_what_is_missing() -> None:
     assert rows["Fine-Tune"][5] == "11.0 (n = 3)"
     assert "base model's operations in 2 of 2 cells" in " ".join(table.notes)
     assert len(tables["latency_gpt2-medium_fp32_cpu1_details"].rows) == 10
+
+
+def test_a_cell_measured_again_by_block_takes_the_other_ones_place_and_says_so() -> None:
+    by_block = replace(latency(16, 256, 1.05), turns="block")
+    older, small = record("latency", latency(16, 256, 1.5)), record("latency", latency(1, 128))
+    newer = replace(record("latency", by_block, turns="block"), finished="2026-11-23T00:00:00")
+    for records in ([older, newer, small], [newer, small, older]):
+        tables = tables_of(records)
+        table, details = tables[f"table1_{NAME}"], tables[f"latency_{NAME}_details"]
+        assert table.rows[3][3].startswith("11.5 (+5.0 %") and len(details.rows) == 10
+        assert "at 16 x 256, where a pass takes minutes, the variants took turns by block" in " ".join(table.notes)
+    assert "by block" not in " ".join(tables_of([older])[f"table1_{NAME}"].notes)
 
 
 def test_machines_and_precisions_have_tables_of_their_own() -> None:
