@@ -1,7 +1,9 @@
-"""How fast the suite trains, beside Hugging Face Trainer with PEFT and beside loralib in a plain loop.
+r"""How fast the suite trains, beside Hugging Face Trainer with PEFT and beside loralib in a plain loop.
 
     python experiments/bench_training.py --model MINILM --data GLUE                 # make bench
     python experiments/bench_training.py --model MINILM --data GLUE --size roberta-base --steps 20 --sweep 0
+    python experiments/bench_training.py --model MINILM --data GLUE --task rte --epochs 3 --repeats 5 --sweep 0 \
+        --profile-steps 0 --contenders trainer-tuned ours                      # the same metric? a seed a repetition
 
 Same backbone, data, batch size, number of steps, optimiser and threads (`bench_contenders.py` says what each contender
 does); each measurement in a process of its own, the contenders in turn, so that a machine that slows down slows all.
@@ -9,11 +11,13 @@ Then a sweep of six short runs end to end: six processes of `trainer-tuned` agai
 
 ``--size`` measures a BERT with the width and depth of another entry of conf/model and random weights: a step takes as
 long, its metric says nothing. Writes results/bench/training.{md,csv,tex} and the single measurements, training.json,
-and profile.{md,csv,tex}: where a step's time goes, in the tuned Trainer and here. With ``--size`` all end in ``_SIZE``.
+and profile.{md,csv,tex}: where a step's time goes, in the tuned Trainer and here. With ``--size`` all end in ``_SIZE``,
+with ``--epochs`` in ``_TASK_EPOCHS``.
 """
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -44,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--data", type=Path, required=True, help="folder with GLUE in the layout of the official zip")
     built.add_argument("--task", default="mrpc")
     built.add_argument("--steps", type=int, default=60)
+    built.add_argument("--epochs", type=int, help="of all training examples, instead of --steps: what the runs reach")
+    built.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     built.add_argument("--repeats", type=int, default=3, help="of each contender (default: %(default)s)")
     built.add_argument("--sweep", type=int, default=6, help="runs of the sweep; 0 leaves it out (default: %(default)s)")
     built.add_argument("--sweep-steps", type=int, default=20, help="steps of each of its runs (default: %(default)s)")
@@ -62,7 +68,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         if options.size:
             options.model = of_size(options.model, options.size, Path(folder))
-        benchmark(options, f"_{options.size}" if options.size else "")
+        names = [options.size, f"{options.task}_{options.epochs}" if options.epochs else None]
+        benchmark(options, "".join(f"_{name}" for name in names if name))
     return 0
 
 
@@ -71,7 +78,7 @@ def benchmark(options: argparse.Namespace, ending: str) -> None:
     peaks = machine_peaks(options.threads)
     found: list[Measured] = []
     for repeat in range(options.repeats):
-        for contender in CONTENDERS:
+        for contender in options.contenders:
             found.append(measure(options, contender, options.steps, seed=repeat))
             own = found[-1]
             print(
@@ -122,7 +129,8 @@ def measure(options: argparse.Namespace, contender: str, steps: int, seed: int, 
     command = [
         sys.executable, str(HERE / "bench_contenders.py"), contender, "--model", str(options.model), "--config",
         options.config, "--data", str(options.data), "--task", options.task, "--steps", str(steps), "--seed", str(seed),
-        "--threads", str(options.threads), "--started", repr(time.time()), *(["--profile", profile] if profile else []),
+        "--threads", str(options.threads), *(["--epochs", str(options.epochs)] if options.epochs else []),
+        "--started", repr(time.time()), *(["--profile", profile] if profile else []),
     ]  # fmt: skip
     done = subprocess.run(command, env=environment(options.threads), stdout=subprocess.PIPE, text=True, check=True)
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
@@ -182,9 +190,9 @@ def table(
 
     from lora_repro.environment import checkout, machine
 
-    by_name = {name: [own for own in found if own.contender == name] for name in CONTENDERS}
+    by_name = {name: [own for own in found if own.contender == name] for name in options.contenders}
     middle = {name: _medians(own) for name, own in by_name.items()}
-    tuned = middle[TUNED]["tokens_per_second"]
+    tuned = middle[TUNED]["tokens_per_second"] if TUNED in middle else math.nan
     operations = 4 * block_parameters(options.model)
     rows = []
     for name, own in middle.items():
@@ -195,16 +203,23 @@ def table(
             f"{own['tokens_per_second'] / tuned:.2f}", f"{own['seconds_per_step']:.3f}",
             f"{own['tokens_per_second'] * operations / peaks[precision]:.0%}", f"{own['first_step_seconds']:.1f}",
             f"{own['eval_seconds']:.1f}", f"{own['peak_memory_bytes'] / 2**20:,.0f}", f"{own['loss']:.3f}",
-            f"{100 * own['metric']:.1f}", f"{sweeps[name]:.0f}" if name in sweeps else "",
+            _spread([100 * each.metric for each in by_name[name]]), f"{sweeps[name]:.0f}" if name in sweeps else "",
         ])  # fmt: skip
     commit, dirty = checkout()
+    amount = f"{options.epochs} epochs of all training examples" if options.epochs else f"{options.steps} steps"
     notes = [
-        f"LoRA r = {R} on W_q and W_v of {of_what(options)}, {options.task}, batch {BATCH}, {options.steps} steps; "
+        f"LoRA r = {R} on W_q and W_v of {of_what(options)}, {options.task}, batch {BATCH}, {amount}; "
         f"medians of {options.repeats} processes each, in turn; threads of each: {options.threads}.",
         f"{machine(torch.device('cpu'))}; matrix products reach {peaks['fp32'] / 1e9:,.0f} GFLOP/s in fp32 and "
         f"{peaks['bf16'] / 1e9:,.0f} in bf16. Share of the peak: 4 operations a token and parameter of the blocks.",
-        f"Real tokens, without padding; the first step is left out of the rate. Sweep: {options.sweep} runs of "
-        f"{options.sweep_steps} steps, end to end, {options.jobs} processes.",
+        "Real tokens, without padding; the first step is left out of the rate."
+        + " Ours evaluates after every epoch, in that time." * bool(options.epochs),
+        *(
+            [f"Sweep: {options.sweep} runs of {options.sweep_steps} steps, end to end, {options.jobs} processes."]
+            if sweeps
+            else []
+        ),
+        f"{options.task}: mean ± standard deviation over seeds, on the development set after the last step.",
         f"PyTorch {torch.__version__}; commit {commit[:10]}{', with changes' * dirty}; {time.strftime('%Y-%m-%d')}.",
     ]
     columns = [
@@ -248,6 +263,10 @@ def block_parameters(folder: Path) -> int:
     config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
     width, inner = config["hidden_size"], config["intermediate_size"]
     return int(config["num_hidden_layers"] * (4 * width * width + 2 * width * inner))
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.mean(values):.1f}" + (f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else "")
 
 
 def _medians(own: Sequence[Measured]) -> dict[str, float]:

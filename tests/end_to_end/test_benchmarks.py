@@ -57,19 +57,18 @@ def test_the_table_is_made_of_processes_of_their_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     module = program("bench_training", monkeypatch)
-    monkeypatch.setattr(module, "CONTENDERS", dict.fromkeys(("trainer-tuned", "ours")))
     monkeypatch.setattr(module, "machine_peaks", lambda threads: {"fp32": 1e11, "bf16": 2e11})
     monkeypatch.setattr(module, "environment", lambda threads: environment(TRANSFORMERS_VERBOSITY="error"))
-    small = ("--steps", 3, "--repeats", 1, "--sweep", 0, "--profile-steps", 0)
+    small = ("--contenders", "trainer-tuned", "ours", "--repeats", 1, "--sweep", 0, "--profile-steps", 0)
     where = ("--model", tiny_bert, "--data", toy_rte, "--task", "rte", "--out", tmp_path / "bench")
     with pytest.raises(SystemExit):
         run_program(module, monkeypatch, *where, "--profile-steps", 15)
     assert "a profile takes 16 steps" in capsys.readouterr().err
-    assert run_program(module, monkeypatch, *where, *small) == 0
-    shown = (tmp_path / "bench" / "training.md").read_text()
+    assert run_program(module, monkeypatch, *where, *small, "--epochs", 2) == 0
+    shown = (tmp_path / "bench" / "training_rte_2.md").read_text()
     assert shown in capsys.readouterr().out
-    assert "| trainer-tuned |" in shown and "| ours " in shown
-    measured = json.loads((tmp_path / "bench" / "training.json").read_text())["measured"]
+    assert "2 epochs of all training examples" in shown and "| trainer-tuned |" in shown and "| ours " in shown
+    measured = json.loads((tmp_path / "bench" / "training_rte_2.json").read_text())["measured"]
     assert [own["contender"] for own in measured] == ["trainer-tuned", "ours"]
 
 
