@@ -107,6 +107,7 @@ def write_adapter(path: Path | str, state: Mapping[str, Tensor], meta: AdapterMe
         save_file(tensors, partial, metadata={_KEY: json.dumps(asdict(meta), sort_keys=True)})
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())
+        partial.chmod(0o644)  # save_file's 0600 would hide adapters from the other users of a cluster
         partial.replace(path)
     finally:
         with contextlib.suppress(FileNotFoundError):  # it was moved: nothing went wrong

@@ -21,6 +21,7 @@ from lora_repro.methods.checkpoint import (
     read_adapter,
     save_adapter,
 )
+from lora_repro.methods.exchange.files import write_tensors
 from lora_repro.methods.merging import merge
 from lora_repro.models.load import load_backbone
 from tests.tiny_backbones import batch, every_method, lora, tiny, tiny_folder
@@ -58,6 +59,12 @@ def rewritten(path: Path, **changes: object) -> Path:
         fields = json.loads(stream.metadata()["lora_repro"])
     save_file(load_file(path), path, metadata={"lora_repro": json.dumps(fields | changes)})
     return path
+
+
+def test_the_other_users_of_a_cluster_may_read_an_adapter(mnli: Path, tmp_path: Path) -> None:
+    write_tensors(tmp_path / "exported.safetensors", load_file(mnli), {})
+    for path in (mnli, tmp_path / "exported.safetensors"):
+        assert oct(path.stat().st_mode & 0o777) == "0o644"
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "deberta-v2", "gpt2"])

@@ -79,6 +79,7 @@ def write_tensors(path: Path, state: Mapping[str, Tensor], notes: dict[str, Any]
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     if safe:
         save_file(tensors, path, metadata={"format": "pt", _NOTES: json.dumps(notes, sort_keys=True)})
+        path.chmod(0o644)  # save_file makes it 0600
     else:
         torch.save(tensors, path)
 
