@@ -1,5 +1,6 @@
 """The parameter audit: every print is a row, verdicts follow a rule, counts are of models that were really built."""
 
+import csv
 from dataclasses import replace
 from decimal import ROUND_DOWN, ROUND_HALF_UP
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from lora_repro.report.audit import Line, audit, prints, table
 from lora_repro.report.audit_rows import ROWS, AuditRow
+from lora_repro.report.layout import Table
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +41,15 @@ def test_the_committed_audit_has_every_row_and_no_difference() -> None:
     assert len(text) == len(ROWS) + 1
     assert "DIFFERS" not in "".join(text)
     assert f"{len(ROWS)} of {len(ROWS)} counts equal" in (ROOT / "results" / "tables" / "parameters.md").read_text()
+
+
+def test_the_committed_audit_is_one_table_in_three_forms() -> None:
+    form = {kind: (ROOT / "results" / "tables" / f"parameters.{kind}").read_text() for kind in ("csv", "md", "tex")}
+    columns, *rows = csv.reader(form["csv"].splitlines())
+    title, *lines = form["md"].splitlines()
+    notes = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+    made = Table(title.removeprefix("### "), notes, columns, rows)
+    assert (made.csv(), made.markdown(), made.latex()) == (form["csv"], form["md"], form["tex"])
 
 
 def test_rows_cover_the_tables_that_print_counts() -> None:
