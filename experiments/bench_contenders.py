@@ -51,19 +51,24 @@ class Clock:
     """Notes the time after every optimiser step of the process, whoever takes it."""
 
     started: float
+    device: str = "cpu"  # or cuda: a step has ended when the device has done it
     steps: list[float] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)  # real ones of each batch, in the order of the steps
     losses: list[float] = field(default_factory=list)
 
     def watch(self, profile: Path | None = None) -> None:
         """From now on; the profile is of `PROFILED` steps after the first `WARM`."""
+        import torch
         from torch.optim.optimizer import register_optimizer_step_post_hook
         from torch.profiler import ProfilerActivity
         from torch.profiler import profile as profiler
 
-        watched = profiler(activities=[ProfilerActivity.CPU])
+        gpu = self.device == "cuda"
+        watched = profiler(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])])
 
         def note(*_: object) -> None:
+            if gpu:
+                torch.cuda.synchronize()
             self.steps.append(time.time())
             if profile is None:
                 return
@@ -71,7 +76,10 @@ class Clock:
                 watched.start()
             elif len(self.steps) == WARM + PROFILED:
                 watched.stop()
-                own = {event.key: event.self_cpu_time_total / 1e3 / PROFILED for event in watched.key_averages()}
+                own = {
+                    event.key: (event.self_device_time_total if gpu else event.self_cpu_time_total) / 1e3 / PROFILED
+                    for event in watched.key_averages()
+                }
                 profile.write_text(json.dumps(own), encoding="utf-8")
 
         register_optimizer_step_post_hook(note)
@@ -88,7 +96,7 @@ class Clock:
         return Measured(
             contender, precision, self.steps[0] - self.started, seconds / (count - 1),
             sum(self.tokens[1:count]) / seconds, sum(last) / len(last), metric, eval_seconds,
-            environment.peak_memory(torch.device("cpu")),
+            environment.peak_memory(torch.device(self.device)),
         )  # fmt: skip
 
 
@@ -105,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--max-length", type=int, default=128)
     built.add_argument("--seed", type=int, default=0)
     built.add_argument("--threads", type=int, default=1)
+    built.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     built.add_argument("--profile", type=Path, help="file for the profile; takes 16 steps at least")
     built.add_argument("--started", type=float, help="when the process was started, in seconds since the epoch")
     return built
@@ -171,7 +180,7 @@ def trainer(options: argparse.Namespace, clock: Clock, *, tuned: bool) -> Measur
         modules_to_save=["classifier", "pooler"],
     )  # fmt: skip
     model = get_peft_model(base, adapter)
-    precision = resolve("auto", torch.device("cpu")) if tuned else "fp32"
+    precision = resolve("auto", torch.device(options.device)) if tuned else "fp32"
     pad: dict[str, Any] = {"padding": True} if tuned else {"padding": "max_length", "max_length": options.max_length}
     collate = DataCollatorWithPadding(tokenizer, **pad)
 
@@ -190,7 +199,8 @@ def trainer(options: argparse.Namespace, clock: Clock, *, tuned: bool) -> Measur
             output_dir=folder, per_device_train_batch_size=BATCH, per_device_eval_batch_size=EVAL_BATCH,
             max_steps=options.steps, learning_rate=LR, warmup_steps=math.ceil(WARMUP * options.steps),
             weight_decay=DECAY, max_grad_norm=CLIP, lr_scheduler_type="linear", bf16=precision == "bf16",
-            train_sampling_strategy="group_by_length" if tuned else "random", use_cpu=True, seed=options.seed,
+            train_sampling_strategy="group_by_length" if tuned else "random", seed=options.seed,
+            use_cpu=options.device == "cpu",
             save_strategy="no", eval_strategy="no", logging_steps=max(1, options.steps // 20), report_to=[],
             disable_tqdm=True, dataloader_pin_memory=False,
         )  # fmt: skip
@@ -230,13 +240,14 @@ def plain_loop(options: argparse.Namespace, clock: Clock) -> Measured:
     loralib.mark_only_lora_as_trainable(model)
     for module in (model.bert.pooler, model.classifier):
         module.requires_grad_(True)
+    model.to(options.device)
     trainable = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trainable, LR, weight_decay=DECAY)
     schedule = schedule_of(optimiser, math.ceil(WARMUP * options.steps), options.steps)
     clock.watch(options.profile)
     model.train()
     for batch in itertools.islice(_batches(data["train"]), options.steps):
-        tensors = collate(batch)
+        tensors = collate(batch).to(options.device)
         clock.tokens.append(int(tensors["attention_mask"].sum()))
         loss = model(**tensors).loss
         loss.backward()
@@ -250,7 +261,8 @@ def plain_loop(options: argparse.Namespace, clock: Clock) -> Measured:
     answers: list[int] = []
     with torch.inference_mode():
         for start in range(0, len(data["dev"]), EVAL_BATCH):
-            answers += model(**collate(data["dev"].items[start : start + EVAL_BATCH])).logits.argmax(-1).tolist()
+            tensors = collate(data["dev"].items[start : start + EVAL_BATCH]).to(options.device)
+            answers += model(**tensors).logits.argmax(-1).tolist()
     took = time.time() - began
     metric = score(options.task, answers, [item["labels"] for item in data["dev"].items])
     return clock.measured(options.contender, "fp32", metric, took)
@@ -273,7 +285,8 @@ def ours(options: argparse.Namespace, clock: Clock) -> Measured:
             *amount, f"recipe.batch_size={BATCH}", f"recipe.lr={LR}", f"recipe.warmup_ratio={WARMUP}",
             f"recipe.weight_decay={DECAY}",
             f"recipe.max_grad_norm={CLIP}", f"recipe.max_length={options.max_length}", f"method.r={R}",
-            f"method.alpha={ALPHA}", "method.dropout=0.0", "method.targets=[W_q,W_v]", "device=cpu",
+            f"method.alpha={ALPHA}", "method.dropout=0.0", "method.targets=[W_q,W_v]",
+            f"device={options.device}",
         ])  # fmt: skip
         from lora_repro.run import run
         from lora_repro.training.problem import SequenceClassification
@@ -331,7 +344,7 @@ def main() -> int:
     """Run one contender."""
     started = time.time()
     options = parser().parse_args()
-    print(json.dumps(asdict(CONTENDERS[options.contender](options, Clock(options.started or started)))))
+    print(json.dumps(asdict(CONTENDERS[options.contender](options, Clock(options.started or started, options.device)))))
     return 0
 
 

@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--most", type=int, default=64, help="new tokens of a text (default: %(default)s)")
     built.add_argument("--repeats", type=int, default=3)
     built.add_argument("--threads", type=int, default=1)
+    built.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     built.add_argument("--out", type=Path, default=Path("results/bench"))
     return built
 
@@ -65,6 +66,7 @@ def main() -> int:
     path = [override("model.path", options.model_path)] if options.model_path else []
     config = compose_run([f"model={options.model}", "method=lora", "task=e2e", "recipe=mini", *place, *path])
     backbone = load_backbone(config.model, 0, problem="generation")
+    backbone.model.to(options.device)
     test = load_text_split(DATA_TO_TEXT["e2e"], "test", config.data, inputs=options.inputs)
     prompts = Prompts(*encode_prompts(test.inputs, backbone.tokenizer, config.recipe.max_length - options.most))
     search = Search(options.beams, config.recipe.length_penalty, config.recipe.no_repeat_ngram, options.most,
@@ -101,7 +103,9 @@ def ours(model: Any, prompts: Prompts, search: Search) -> Decoded:
     began = time.perf_counter()
     tokens = 0
     for positions in batches(np.diff(prompts.offsets), search.beams):
-        tokens += sum(len(found.tokens) for found in beam_search(model, prompts.rows(positions), search))
+        tokens += sum(
+            len(found.tokens) for found in beam_search(model, prompts.rows(positions).to(model.device), search)
+        )
     return Decoded(tokens, time.perf_counter() - began)
 
 
@@ -111,7 +115,7 @@ def generate(model: Any, prompts: Prompts, search: Search) -> Decoded:
     tokens = 0
     with torch.inference_mode():
         for i in range(len(prompts.offsets) - 1):
-            row = prompts.rows([i])
+            row = prompts.rows([i]).to(model.device)
             out = model.generate(
                 row, attention_mask=torch.ones_like(row), num_beams=search.beams, do_sample=False,
                 length_penalty=search.length_penalty, no_repeat_ngram_size=search.no_repeat_ngram,
@@ -137,8 +141,8 @@ def table(options: argparse.Namespace, found: dict[str, list[Decoded]]) -> Table
     notes = [
         f"{options.model}, not fine-tuned; {options.inputs} inputs of E2E{'' if options.data else ' (GENERATED)'}, "
         f"{options.beams} beams, at most {options.most} new tokens; medians of {options.repeats} passes in turn.",
-        f"{machine(torch.device('cpu'))}, {options.threads} thread{'s' * (options.threads > 1)}, fp32; PyTorch "
-        f"{torch.__version__}; commit {commit[:10]}{', with changes' * dirty}; {time.strftime('%Y-%m-%d')}.",
+        f"{machine(torch.device(options.device))}, {options.threads} thread{'s' * (options.threads > 1)}, fp32; "
+        f"PyTorch {torch.__version__}; commit {commit[:10]}{', with changes' * dirty}; {time.strftime('%Y-%m-%d')}.",
     ]
     columns = ["Decoder", "Tokens/s (range)", "Times", "s/input", "Tokens"]
     return Table("Decoding speed beside generate", notes, columns, rows, frozenset())

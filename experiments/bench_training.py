@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--sweep-steps", type=int, default=20, help="steps of each of its runs (default: %(default)s)")
     built.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes of a sweep (default: %(default)s)")
     built.add_argument("--threads", type=int, default=1, help="of each process (default: %(default)s)")
+    built.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: one GPU (default: %(default)s)")
     built.add_argument("--profile-steps", type=int, default=20, help="0: no profile (default: %(default)s)")
     built.add_argument("--out", type=Path, default=Path("results/bench"))
     return built
@@ -75,7 +76,7 @@ def main() -> int:
 
 def benchmark(options: argparse.Namespace, ending: str) -> None:
     """Measure all, print and write; the files' names have the ending."""
-    peaks = machine_peaks(options.threads)
+    peaks = machine_peaks(options.threads, options.device)
     found: list[Measured] = []
     for repeat in range(options.repeats):
         for contender in options.contenders:
@@ -130,28 +131,33 @@ def measure(options: argparse.Namespace, contender: str, steps: int, seed: int, 
         sys.executable, str(HERE / "bench_contenders.py"), contender, "--model", str(options.model), "--config",
         options.config, "--data", str(options.data), "--task", options.task, "--steps", str(steps), "--seed", str(seed),
         "--threads", str(options.threads), *(["--epochs", str(options.epochs)] if options.epochs else []),
-        "--started", repr(time.time()), *(["--profile", profile] if profile else []),
+        "--device", options.device, "--started", repr(time.time()), *(["--profile", profile] if profile else []),
     ]  # fmt: skip
     done = subprocess.run(command, env=environment(options.threads), stdout=subprocess.PIPE, text=True, check=True)
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Threads as asked for, in every library; no network."""
+    """Threads as asked for, in every library; one GPU; no network."""
     return os.environ | {
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0"),  # Trainer would take all of them
         "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_VERBOSITY": "error",
     }  # fmt: skip
 
 
-def machine_peaks(threads: int) -> dict[str, float]:
+def machine_peaks(threads: int, device: str) -> dict[str, float]:
     """Operations per second of a large matrix product here, by precision."""
     import torch
 
     from lora_repro.pretraining.measure import matmul_peak
 
     torch.set_num_threads(threads)
-    return {"fp32": matmul_peak(), "bf16": matmul_peak(dtype=torch.bfloat16)}
+    size = 8192 if device == "cuda" else 1024
+    return {
+        "fp32": matmul_peak(size, device=device),
+        "bf16": matmul_peak(size, dtype=torch.bfloat16, device=device),
+    }
 
 
 def timed(work: Callable[[], None]) -> float:
@@ -176,7 +182,8 @@ def sweep_of_ours(options: argparse.Namespace) -> None:
             " ".join(map(str, range(options.sweep))), "--recipe", "custom", "--records", f"{folder}/records", "--jobs",
             str(options.jobs), f"runs={folder}/runs", f"data.cache={folder}/cache", "recipe.epochs=1",
             f"task.train_examples={options.sweep_steps * BATCH}", f"recipe.batch_size={BATCH}", f"recipe.lr={LR}",
-            "recipe.warmup_ratio=0.06", "recipe.max_length=128", f"method.r={R}", "method.alpha=16", "device=cpu",
+            "recipe.warmup_ratio=0.06", "recipe.max_length=128", f"method.r={R}", "method.alpha=16",
+            f"device={options.device}",
             "method.targets=[W_q,W_v]", f"threads={options.threads}",
         ]  # fmt: skip
         subprocess.run(command, env=environment(options.threads), check=True, stdout=subprocess.DEVNULL)
@@ -210,8 +217,8 @@ def table(
     notes = [
         f"LoRA r = {R} on W_q and W_v of {of_what(options)}, {options.task}, batch {BATCH}, {amount}; "
         f"medians of {options.repeats} processes each, in turn; threads of each: {options.threads}.",
-        f"{machine(torch.device('cpu'))}; matrix products reach {peaks['fp32'] / 1e9:,.0f} GFLOP/s in fp32 and "
-        f"{peaks['bf16'] / 1e9:,.0f} in bf16. Share of the peak: 4 operations a token and parameter of the blocks.",
+        f"{machine(torch.device(options.device))}; matrix products reach {peaks['fp32'] / 1e9:,.0f} GFLOP/s in fp32 "
+        f"and {peaks['bf16'] / 1e9:,.0f} in bf16. Share of the peak: 4 operations a token and parameter of the blocks.",
         "Real tokens, without padding; the first step is left out of the rate."
         + " Ours evaluates after every epoch, in that time." * bool(options.epochs),
         *(

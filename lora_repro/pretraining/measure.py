@@ -55,13 +55,17 @@ def token_bytes(tokenizer: Any) -> np.ndarray:
     return np.array([0 if name in special else len(name) for name in names])  # one printed character a byte
 
 
-def matmul_peak(size: int = 1024, seconds: float = 1.0, dtype: torch.dtype = torch.float32) -> float:
-    """Operations per second of a square product with the threads in use: the best of many."""
-    a, b = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
+def matmul_peak(
+    size: int = 1024, seconds: float = 1.0, dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> float:
+    """Operations per second of a square product, on a CPU with the threads in use: the best of many."""
+    a, b = (torch.randn(size, size, dtype=dtype, device=device) for _ in range(2))
     best = math.inf
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:
         started = time.perf_counter()
         a @ b
+        if device == "cuda":
+            torch.cuda.synchronize()
         best = min(best, time.perf_counter() - started)
     return 2 * size**3 / best

@@ -57,7 +57,7 @@ def test_the_table_is_made_of_processes_of_their_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     module = program("bench_training", monkeypatch)
-    monkeypatch.setattr(module, "machine_peaks", lambda threads: {"fp32": 1e11, "bf16": 2e11})
+    monkeypatch.setattr(module, "machine_peaks", lambda threads, device: {"fp32": 1e11, "bf16": 2e11})
     monkeypatch.setattr(module, "environment", lambda threads: environment(TRANSFORMERS_VERBOSITY="error"))
     small = ("--contenders", "trainer-tuned", "ours", "--repeats", 1, "--sweep", 0, "--profile-steps", 0)
     where = ("--model", tiny_bert, "--data", toy_rte, "--task", "rte", "--out", tmp_path / "bench")
