@@ -79,8 +79,8 @@ def test_a_cell_measured_again_by_block_takes_the_other_ones_place_and_says_so()
         tables = tables_of(records)
         table, details = tables[f"table1_{NAME}"], tables[f"latency_{NAME}_details"]
         assert table.rows[3][3].startswith("11.5 (+5.0 %") and len(details.rows) == 10
-        assert "at 16 x 256, where a pass takes minutes, the variants took turns by block" in " ".join(table.notes)
-    assert "by block" not in " ".join(tables_of([older])[f"table1_{NAME}"].notes)
+        assert "at 16 x 256 a pass estimated from every 6th block" in " ".join(table.notes)
+    assert "6th block" not in " ".join(tables_of([older])[f"table1_{NAME}"].notes)
 
 
 def test_machines_and_precisions_have_tables_of_their_own() -> None:
