@@ -104,8 +104,8 @@ def _turns(cells: Sequence[Latency]) -> list[str]:
     if not by_block:
         return []
     return [
-        f"A sample is one whole pass; at {', '.join(by_block)} a pass estimated from every {SAMPLES}th block, the variants "
-        "taking turns by block, so that what is compared lies close in time."
+        f"A sample is one whole pass; at {', '.join(by_block)} a pass estimated from every {SAMPLES}th block, the "
+        "variants taking turns by block, so that what is compared lies close in time."
     ]
 
 
