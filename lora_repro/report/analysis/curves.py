@@ -167,8 +167,9 @@ def _memory(methods: Sequence[MethodMemory]) -> Figure:
                 )  # fmt: skip
                 left += width
             if both:
+                beside = max(left, (own.peak or 0) / 1e9)  # right of the bar and of the diamond
                 axes.annotate(
-                    "measured" if faded else "predicted", (left, place + offset), (3, 0), textcoords="offset points",
+                    "measured" if faded else "predicted", (beside, place + offset), (5, 0), textcoords="offset points",
                     va="center", fontsize=6.5, color=BLACK,
                 )  # fmt: skip
         if own.peak is not None:
