@@ -11,7 +11,8 @@ order of the examples is each one's own.
 - `loralib`: the authors' layers in a plain loop with dynamic padding, fp32.
 - `ours`: `lora-repro run`.
 
-With `--profile FILE` some steps run under PyTorch's profiler, and FILE gets the milliseconds a step of each operation.
+With `--profile FILE` some steps run under PyTorch's profiler, and FILE gets the milliseconds of each operation by 1,000
+real tokens: the contenders' batches of one step are not equally long.
 """
 
 import argparse
@@ -76,8 +77,10 @@ class Clock:
                 watched.start()
             elif len(self.steps) == WARM + PROFILED:
                 watched.stop()
+                tokens = sum(self.tokens[WARM : WARM + PROFILED])
                 own = {
-                    event.key: (event.self_device_time_total if gpu else event.self_cpu_time_total) / 1e3 / PROFILED
+                    event.key: (event.self_device_time_total if gpu else event.self_cpu_time_total)
+                    / tokens  # us: ms/1,000
                     for event in watched.key_averages()
                 }
                 profile.write_text(json.dumps(own), encoding="utf-8")

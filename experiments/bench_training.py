@@ -242,7 +242,7 @@ def of_what(options: argparse.Namespace) -> str:
 
 
 def profile_table(options: argparse.Namespace) -> Table:
-    """Milliseconds a step of each operation, tuned Trainer beside ours: what takes 1 % of either at least."""
+    """Milliseconds of each operation by 1,000 real tokens, tuned Trainer beside ours: 1 % of either at least."""
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for contender in (TUNED, "ours"):
@@ -258,8 +258,8 @@ def profile_table(options: argparse.Namespace) -> Table:
     ]
     rows.append(["all operations", *(f"{total:.1f}" for total in totals.values())])
     notes = [
-        f"Self time of each operation in milliseconds a step, by PyTorch's profiler (which costs time itself), "
-        f"{PROFILED} steps after {WARM}; settings and machine as in training.md. Operations of 1 % of a step at least.",
+        "Milliseconds of each operation itself by 1,000 real tokens, by PyTorch's profiler (which costs time itself), "
+        f"{PROFILED} steps after {WARM}; settings and machine as in training.md. Operations of 1 % at least.",
         "Names are PyTorch's; addmm, mm and bmm are the matrix products.",
     ]
     return Table("Where a training step's time goes", notes, ["Operation", *found], rows, frozenset())
