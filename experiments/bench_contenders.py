@@ -77,10 +77,9 @@ class Clock:
                 watched.start()
             elif len(self.steps) == WARM + PROFILED:
                 watched.stop()
-                tokens = sum(self.tokens[WARM : WARM + PROFILED])
+                tokens = sum(self.tokens[WARM : WARM + PROFILED])  # microseconds by one are milliseconds by 1,000
                 own = {
-                    event.key: (event.self_device_time_total if gpu else event.self_cpu_time_total)
-                    / tokens  # us: ms/1,000
+                    event.key: (event.self_device_time_total if gpu else event.self_cpu_time_total) / tokens
                     for event in watched.key_averages()
                 }
                 profile.write_text(json.dumps(own), encoding="utf-8")
