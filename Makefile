@@ -140,10 +140,10 @@ claims: setup ## the paper's claims, decided on the records: results/claims/clai
 report: setup ## all of it in one HTML file: results/report/index.html
 	@$(BIN)/lora-repro report --records "$(RECORDS)" --out "$(RESULTS)/report"
 
-bench: setup ## training and decoding speed beside Hugging Face (MODEL_PATH=MiniLM-L6 DATA=GLUE; BENCH="--size roberta-base", "--device cuda"): results/bench
+bench: setup ## training and decoding speed beside Hugging Face (MODEL_PATH=MiniLM-L6 DATA=GLUE; DEVICE=cuda; BENCH="--size roberta-base"): results/bench
 	@test -n "$(MODEL_PATH)" -a -n "$(DATA)" || { echo 'error: make bench needs MODEL_PATH=folder of MiniLM-L6 and DATA=folder with GLUE'; exit 2; }
-	@$(BIN)/python experiments/bench_training.py --model "$(MODEL_PATH)" --data "$(DATA)" $(BENCH)
-	@$(BIN)/python experiments/bench_decoding.py
+	@$(BIN)/python experiments/bench_training.py --model "$(MODEL_PATH)" --data "$(DATA)" $(if $(DEVICE),--device $(DEVICE)) $(BENCH)
+	@$(BIN)/python experiments/bench_decoding.py $(if $(DEVICE),--device $(DEVICE))
 
 notebooks: setup ## execute notebooks/*.ipynb and keep their outputs
 	@$(BIN)/lora-repro notebooks notebooks

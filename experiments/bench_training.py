@@ -80,7 +80,7 @@ def benchmark(options: argparse.Namespace, ending: str) -> None:
     found: list[Measured] = []
     for repeat in range(options.repeats):
         for contender in options.contenders:
-            found.append(measure(options, contender, options.steps, seed=repeat))
+            found.append(measure(options, contender, options.steps, seed=repeat, epochs=options.epochs))
             own = found[-1]
             print(
                 f"{repeat + 1}/{options.repeats} {contender}: {own.tokens_per_second:,.0f} tokens/s, "
@@ -121,8 +121,10 @@ def of_size(tokenizer: Path, entry: str, into: Path) -> Path:
     return into
 
 
-def measure(options: argparse.Namespace, contender: str, steps: int, seed: int, profile: str = "") -> Measured:
-    """One contender in a fresh process; `profile` names the file that gets its profile.
+def measure(
+    options: argparse.Namespace, contender: str, steps: int, seed: int, *, epochs: int | None = None, profile: str = ""
+) -> Measured:
+    """One contender in a fresh process: so many steps, or epochs; `profile` names the file that gets its profile.
 
     Raises:
         subprocess.CalledProcessError: it failed; its output has been shown.
@@ -130,7 +132,7 @@ def measure(options: argparse.Namespace, contender: str, steps: int, seed: int, 
     command = [
         sys.executable, str(HERE / "bench_contenders.py"), contender, "--model", str(options.model), "--config",
         options.config, "--data", str(options.data), "--task", options.task, "--steps", str(steps), "--seed", str(seed),
-        "--threads", str(options.threads), *(["--epochs", str(options.epochs)] if options.epochs else []),
+        "--threads", str(options.threads), *(["--epochs", str(epochs)] if epochs else []),
         "--device", options.device, "--started", repr(time.time()), *(["--profile", profile] if profile else []),
     ]  # fmt: skip
     done = subprocess.run(command, env=environment(options.threads), stdout=subprocess.PIPE, text=True, check=True)
@@ -247,7 +249,7 @@ def profile_table(options: argparse.Namespace) -> Table:
     with tempfile.TemporaryDirectory() as folder:
         for contender in (TUNED, "ours"):
             file = f"{folder}/{contender}.json"
-            measure(options, contender, options.profile_steps, 0, file)
+            measure(options, contender, options.profile_steps, 0, profile=file)
             found[contender] = json.loads(Path(file).read_text("utf-8"))
     totals = {contender: sum(own.values()) for contender, own in found.items()}
     names = sorted(set().union(*found.values()), key=lambda name: -max(own.get(name, 0.0) for own in found.values()))

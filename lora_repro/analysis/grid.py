@@ -19,7 +19,7 @@ from lora_repro.errors import ConfigError
 from lora_repro.models.architectures import architecture
 from lora_repro.models.dims import Dims
 from lora_repro.models.load import transformers_config
-from lora_repro.models.sites import block_names, find
+from lora_repro.models.sites import block_modules
 
 TABLE1 = ((1, 128, (("adapter_l", 224), ("adapter_h", 112))),
           (16, 256, (("adapter_l", 224), ("adapter_h", 112))),
@@ -133,7 +133,7 @@ def _measure(
     built: Sequence[Variant], config: ModelConfig, vocabulary: int, cell: Cell, conditions: Conditions
 ) -> Latency:
     sites = architecture(config.architecture)
-    by_block = [[find(own.model, name) for name in block_names(own.model, sites)] for own in built]
+    by_block = [block_modules(own.model, sites) for own in built]
     return measure(
         built,
         config.name,

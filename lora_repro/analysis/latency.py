@@ -65,13 +65,10 @@ def measure(
     for done in range(trials):
         if seconds is not None and done >= MIN_ROUNDS[turns] and time.perf_counter() - wall > seconds:
             break
-        if blocks is not None:
-            passes = [partial(one_pass, variant.model, ids) for variant in built]
-            for own, found in zip(times, samples(in_turns(passes, blocks, order)), strict=True):
-                own += [round(float(second), 6) for second in found]
-            continue
-        for index in order.permutation(len(built)):
-            times[index].append(timed_pass(built[index].model, ids))
+        models = [variant.model for variant in built]
+        found = by_pass(models, ids, order) if blocks is None else by_block(models, blocks, ids, order)
+        for own, new in zip(times, found, strict=True):
+            own += [round(second, 6) for second in new]
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     counts = {label(v): operations(v.model, ids[:1, :_PROFILED_LENGTH]) for v in built}
     return Latency(
@@ -85,6 +82,24 @@ def measure(
         round(cpu / wall / torch.get_num_threads(), 3),
         turns,
     )
+
+
+def by_pass(models: Sequence[nn.Module], ids: Tensor, order: np.random.Generator) -> list[list[float]]:
+    """One round of whole passes: one sample of each model."""
+    found: list[list[float]] = [[] for _ in models]
+    for index in order.permutation(len(models)):
+        found[index].append(timed_pass(models[index], ids))
+    return found
+
+
+def by_block(
+    models: Sequence[nn.Module], blocks: Sequence[Sequence[nn.Module]], ids: Tensor, order: np.random.Generator
+) -> list[list[float]]:
+    """One round in lockstep: `SAMPLES` samples of each model."""
+    found: list[list[float]] = samples(
+        in_turns([partial(one_pass, own, ids) for own in models], blocks, order)
+    ).tolist()
+    return found
 
 
 def label(variant: Variant) -> str:
@@ -104,14 +119,14 @@ def timed_pass(model: nn.Module, ids: Tensor) -> float:
     if ids.device.type != "cuda":
         begin = time.perf_counter()
         one_pass(model, ids)
-        return round(time.perf_counter() - begin, 6)
+        return time.perf_counter() - begin
     begin_event, end_event = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize(ids.device)
     begin_event.record()
     one_pass(model, ids)
     end_event.record()
     torch.cuda.synchronize(ids.device)
-    return round(begin_event.elapsed_time(end_event) / 1000, 6)
+    return begin_event.elapsed_time(end_event) / 1000
 
 
 def operations(model: nn.Module, ids: Tensor) -> Counter[str]:

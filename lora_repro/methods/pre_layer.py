@@ -28,7 +28,7 @@ from lora_repro.methods.method import Method
 from lora_repro.methods.virtual_tokens import VirtualTokens, activations, attach, draw_normal, draw_words, trainable
 from lora_repro.models.architectures import Architecture
 from lora_repro.models.dims import Dims
-from lora_repro.models.sites import block_names, find
+from lora_repro.models.sites import block_modules, find
 
 
 class PreLayerTokens(VirtualTokens):
@@ -81,7 +81,7 @@ class _Replace:
 
 def after_blocks(model: nn.Module, architecture: Architecture) -> list[nn.Module]:
     """The modules whose outputs are the activations after block 1, 2, ..., L."""
-    modules = [find(model, name) for name in block_names(model, architecture)]
+    modules = block_modules(model, architecture)
     if architecture.name == "deberta-v2":
         encoder: Any = find(model, f"{architecture.base}.encoder")
         if encoder.conv is not None:

@@ -37,6 +37,11 @@ def block_names(model: nn.Module, architecture: Architecture) -> list[str]:
     return [f"{blocks}.{name}" for name, _ in find(model, blocks).named_children()]
 
 
+def block_modules(model: nn.Module, architecture: Architecture) -> list[nn.Module]:
+    """The Transformer blocks, lowest first."""
+    return [find(model, name) for name in block_names(model, architecture)]
+
+
 def projection(model: nn.Module, architecture: Architecture, layer: int, weight: str) -> Site:
     """Where the projection `weight` (the paper's name, such as ``"W_q"``) of block `layer` sits."""
     where = architecture.weights[weight]

@@ -23,7 +23,7 @@ from lora_repro.memory import available_memory
 from lora_repro.methods.apply import Adapted
 from lora_repro.methods.virtual_tokens import virtual_tokens
 from lora_repro.models.dims import Dims
-from lora_repro.models.sites import find
+from lora_repro.models.sites import block_modules
 from lora_repro.training.batches import Indices, evaluation_batches
 from lora_repro.training.precision import compute
 from lora_repro.training.problem import Problem, Ragged, Tensors
@@ -107,7 +107,7 @@ def frozen_blocks(adapted: Adapted) -> tuple[nn.Module, ...]:
     if virtual_tokens(model) is not None or any(getattr(model.config, name) for name in architecture.dropouts):
         return ()
     place = f"{architecture.base}.{architecture.blocks}"
-    blocks = tuple(find(model, place).children())
+    blocks = tuple(block_modules(model, architecture))
     above = [name for name in adapted.method_names if not name.startswith(f"{place}.")]
     if above or not adapted.method_names:
         return ()  # embeddings or a LayerNorm outside the blocks train
