@@ -3,7 +3,8 @@
 All variants of a cell (one batch size and length) are in memory at once and share the backbone's weights. Each round
 times every variant once, in an order drawn anew, so that what disturbs the machine disturbs all alike; a slow-down is
 the median over rounds of (variant / base in the same round). On a GPU times are those of CUDA events, after the device
-has finished what came before. Where a pass takes minutes, variants take turns by block instead (`lockstep`).
+has finished what came before. Where a pass takes minutes, variants take turns by block instead (`lockstep`), and on a
+CPU the time within adapter layers is read beside the pass's (`inserted`).
 
 That merging costs nothing is shown, not only measured: the profiler counts the operations of one pass, and the merged
 model's are the base model's own.
@@ -12,6 +13,7 @@ model's are the base model's own.
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 import numpy as np
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+from lora_repro.analysis.inserted import InsertedTime, inserted_time
 from lora_repro.analysis.lockstep import in_turns, samples
 from lora_repro.analysis.results import BASE, BLOCK, MERGED, PASS, Latency, Timing
 from lora_repro.analysis.variants import Variant
@@ -60,23 +63,29 @@ def measure(
             one_pass(variant.model, warm)
     turns = PASS if blocks is None else BLOCK
     order = np.random.default_rng(_ORDER_SEED)
-    times: list[list[float]] = [[] for _ in built]
-    wall, cpu = time.perf_counter(), time.process_time()
-    for done in range(trials):
-        if seconds is not None and done >= MIN_ROUNDS[turns] and time.perf_counter() - wall > seconds:
-            break
-        models = [variant.model for variant in built]
-        found = by_pass(models, ids, order) if blocks is None else by_block(models, blocks, ids, order)
-        for own, new in zip(times, found, strict=True):
-            own += [round(second, 6) for second in new]
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    models = [variant.model for variant in built]
+    rounds: list[np.ndarray] = []  # (2, variants, samples) each
+    with ExitStack() as stack:
+        clocks = [stack.enter_context(inserted_time(model)) for model in models]
+        wall, cpu = time.perf_counter(), time.process_time()
+        for done in range(trials):
+            if seconds is not None and done >= MIN_ROUNDS[turns] and time.perf_counter() - wall > seconds:
+                break
+            rounds.append(
+                by_pass(models, clocks, ids, order) if blocks is None else by_block(models, blocks, clocks, ids, order)
+            )
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    times, inserted = np.concatenate(rounds, axis=-1).round(6).tolist()
     counts = {label(v): operations(v.model, ids[:1, :_PROFILED_LENGTH]) for v in built}
     return Latency(
         name,
         batch,
         length,
         warmup,
-        [Timing(v.name, v.r, v.parameters, own) for v, own in zip(built, times, strict=True)],
+        [
+            Timing(v.name, v.r, v.parameters, own, inside if clock.watches else [])
+            for v, own, inside, clock in zip(built, times, inserted, clocks, strict=True)
+        ],
         counts[BASE] == next(counts[label(v)] for v in built if v.name == MERGED),
         {key: sum(found.values()) for key, found in counts.items()},
         round(cpu / wall / torch.get_num_threads(), 3),
@@ -84,22 +93,27 @@ def measure(
     )
 
 
-def by_pass(models: Sequence[nn.Module], ids: Tensor, order: np.random.Generator) -> list[list[float]]:
-    """One round of whole passes: one sample of each model."""
-    found: list[list[float]] = [[] for _ in models]
+def by_pass(
+    models: Sequence[nn.Module], clocks: Sequence[InsertedTime], ids: Tensor, order: np.random.Generator
+) -> np.ndarray:
+    """One round of whole passes: seconds, and those in adapter layers, (2, models, 1)."""
+    found = np.zeros((2, len(models), 1))
     for index in order.permutation(len(models)):
-        found[index].append(timed_pass(models[index], ids))
+        found[0, index] = timed_pass(models[index], ids)
+        found[1, index] = clocks[index].take()
     return found
 
 
 def by_block(
-    models: Sequence[nn.Module], blocks: Sequence[Sequence[nn.Module]], ids: Tensor, order: np.random.Generator
-) -> list[list[float]]:
-    """One round in lockstep: `SAMPLES` samples of each model."""
-    found: list[list[float]] = samples(
-        in_turns([partial(one_pass, own, ids) for own in models], blocks, order)
-    ).tolist()
-    return found
+    models: Sequence[nn.Module],
+    blocks: Sequence[Sequence[nn.Module]],
+    clocks: Sequence[InsertedTime],
+    ids: Tensor,
+    order: np.random.Generator,
+) -> np.ndarray:
+    """One round in lockstep: the same by samples of a pass, (2, models, samples)."""
+    parts = in_turns([partial(one_pass, own, ids) for own in models], blocks, clocks, order)
+    return np.stack([samples(own) for own in parts])
 
 
 def label(variant: Variant) -> str:

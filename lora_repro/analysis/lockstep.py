@@ -12,26 +12,31 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from torch import nn
 
+from lora_repro.analysis.inserted import InsertedTime
 from lora_repro.analysis.results import SAMPLES
 
 
 def in_turns(
-    passes: Sequence[Callable[[], None]], blocks: Sequence[Sequence[nn.Module]], order: np.random.Generator
+    passes: Sequence[Callable[[], None]],
+    blocks: Sequence[Sequence[nn.Module]],
+    clocks: Sequence[InsertedTime],
+    order: np.random.Generator,
 ) -> np.ndarray:
     """Run the passes, one part of one pass at a time: what comes before the blocks, each block, what comes after them.
 
     Args:
         passes: of n models, each of them runs all of its blocks once, from below.
         blocks: of each model, as many of one as of the other.
+        clocks: of each model's adapter layers.
         order: draws anew, for each part, which model is first.
 
     Returns:
-        (n, blocks + 2) seconds of each part.
+        (2, n, blocks + 2): seconds of each part, and those of them that `clocks` read.
 
     Raises:
         Exception: what a pass raises.
     """
-    seconds: list[list[float]] = [[] for _ in passes]
+    seconds: list[list[tuple[float, float]]] = [[] for _ in passes]
     begun = [0.0 for _ in passes]
     turn = [threading.Semaphore(0) for _ in passes]
     done = threading.Semaphore(0)
@@ -44,7 +49,7 @@ def in_turns(
         begun[model] = time.perf_counter()
 
     def end(model: int) -> None:
-        seconds[model].append(time.perf_counter() - begun[model])
+        seconds[model].append((time.perf_counter() - begun[model], clocks[model].take()))
         done.release()
 
     def run(model: int) -> None:
@@ -86,7 +91,7 @@ def in_turns(
             thread.join()
         for hook in hooks:
             hook.remove()
-    return np.array(seconds)  # (n, blocks + 2)
+    return np.moveaxis(np.array(seconds), -1, 0)  # (n, blocks + 2, 2) -> (2, n, blocks + 2)
 
 
 def samples(seconds: np.ndarray, count: int = SAMPLES) -> np.ndarray:

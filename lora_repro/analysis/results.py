@@ -99,6 +99,7 @@ class Timing:
     r: int  # 0 for base
     parameters: int  # that the method adds or trains; 0 for base
     seconds: list[float]  # samples: one per round, or where turns were by block several, each from a part of the blocks
+    inserted: list[float] = field(default_factory=list)  # of each sample, those in adapter layers; empty: not measured
 
 
 @dataclass(frozen=True)

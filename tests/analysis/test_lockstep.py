@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lora_repro.analysis import latency
+from lora_repro.analysis.inserted import InsertedTime
 from lora_repro.analysis.lockstep import in_turns, samples
 from lora_repro.analysis.variants import random_backbone, variants
 from lora_repro.config import AdapterConfig
@@ -42,14 +43,15 @@ class Sleeper(nn.Module):
 def test_parts_alternate_and_each_is_charged_to_its_own_model() -> None:
     notes: list[tuple[str, str]] = []
     models = [Sleeper("slow", 0.05, notes), Sleeper("fast", 0.005, notes)]
-    seconds = in_turns(
-        [lambda m=m: m(torch.zeros(1)) for m in models], [m.blocks for m in models], np.random.default_rng(0)
+    seconds, inside = in_turns(
+        [lambda m=m: m(torch.zeros(1)) for m in models], [m.blocks for m in models], [InsertedTime() for _ in models],
+        np.random.default_rng(0),
     )  # fmt: skip
     parts = ["before", "block 0", "block 1", "block 2", "after"]
     assert [part for _, part in notes] == [part for part in parts for _ in models]
     pairs = [tuple(name for name, _ in notes[i : i + 2]) for i in range(0, len(notes), 2)]
     assert all(set(pair) == {"slow", "fast"} for pair in pairs) and len(set(pairs)) == 2  # order drawn anew
-    assert seconds.shape == (2, 5)
+    assert seconds.shape == inside.shape == (2, 5) and not inside.any()
     assert (seconds[0] >= 0.05).all() and (seconds[1] >= 0.005).all()
     assert np.median(seconds[1]) < 0.05  # the slow one's time is not in the fast one's
     assert not any(block._forward_pre_hooks for model in models for block in model.blocks)
@@ -63,7 +65,8 @@ def test_an_error_in_a_pass_reaches_the_caller_and_leaves_no_hook() -> None:
     threads = set(threading.enumerate())
     with pytest.raises(ValueError, match="the block broke"):
         in_turns(
-            [lambda m=m: m(torch.zeros(1)) for m in models], [m.blocks for m in models], np.random.default_rng(0)
+            [lambda m=m: m(torch.zeros(1)) for m in models], [m.blocks for m in models],
+            [InsertedTime() for _ in models], np.random.default_rng(0),
         )  # fmt: skip
     assert [len(block._forward_hooks) for block in models[1].blocks] == before
     assert set(threading.enumerate()) == threads  # none waits for a turn for ever
@@ -89,5 +92,6 @@ def test_a_cell_in_lockstep_has_samples_of_every_variant() -> None:
     assert cell.turns == "block" and cell.same_operations
     assert {len(timing.seconds) for timing in cell.timings} == {3 * len(blocks[0])}
     assert all(second > 0 for timing in cell.timings for second in timing.seconds)
+    assert [len(timing.inserted) for timing in cell.timings] == [0, 0, 0, 3 * len(blocks[0])]
     least = latency.measure(built, "tiny", 60, 2, 7, trials=9, warmup=0, seconds=0.0, blocks=blocks)
     assert {len(timing.seconds) for timing in least.timings} == {len(blocks[0])}

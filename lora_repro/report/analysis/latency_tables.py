@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from lora_repro.analysis.record import AnalysisRecord
 from lora_repro.analysis.results import BASE, BLOCK, SAMPLES, Latency
 from lora_repro.report.analysis.places import VARIANTS, latency_groups, where
-from lora_repro.report.analysis.slowdown import slowdown
+from lora_repro.report.analysis.slowdown import slowdown, within
 from lora_repro.report.layout import Table
 
 PAPER_TABLE1 = {  # (batch, length) -> variant -> printed; Quadro RTX8000, GPT-2 medium
@@ -64,7 +64,7 @@ def _milliseconds(cell: Latency | None, variant: str) -> str:
 def _latency_details(cells: Sequence[Latency], records: Sequence[AnalysisRecord]) -> Table:
     columns = [
         "Batch x length", "Variant", "r", "Parameters", "Median (ms)", "Quartiles (ms)", "Mean ± sd (ms)", "Slow-down",
-        "Samples", "Operations", "Busy",
+        "Within the pass", "Samples", "Operations", "Busy",
     ]  # fmt: skip
     rows = []
     for cell in sorted(cells, key=lambda cell: (cell.length, cell.batch)):
@@ -83,6 +83,7 @@ def _latency_details(cells: Sequence[Latency], records: Sequence[AnalysisRecord]
                     f"{low:,.1f} to {high:,.1f}",
                     f"{statistics.mean(times):,.1f}{spread}",
                     "" if timing.variant == BASE else str(slowdown(cell, timing)),
+                    str(within(timing)) if timing.inserted else "",
                     str(len(times)),
                     f"{cell.operations[key]:,}",
                     f"{cell.busy:.2f}",
@@ -91,6 +92,9 @@ def _latency_details(cells: Sequence[Latency], records: Sequence[AnalysisRecord]
     notes = [
         "Operations: calls in one pass as PyTorch's profiler counts them. Busy: processor time over wall-clock time "
         "and threads; well below 1 means that the machine did other work too, and times are worth less.",
+        "Slow-down: over the base model in the same sample. Within the pass: over the same pass without the time in "
+        "the adapter layers and in adding what they compute, which drifts with the machine as the rest does; it leaves "
+        "out what they do to their neighbours.",
         *_turns(cells),
         _same_operations(cells),
         where(records),

@@ -1,4 +1,8 @@
-"""What a latency cell says of one variant: the median over samples of its time over the base model's in that sample."""
+"""What a latency cell says of one variant, in two ways, each the median over samples.
+
+Against the base model: its time over the base model's in that sample. Within the pass: its time over what is left of
+it without the adapter layers, which a machine's drift hardly touches (`lora_repro.analysis.inserted`).
+"""
 
 import math
 from dataclasses import dataclass
@@ -35,7 +39,25 @@ def slowdown(cell: Latency, timing: Timing) -> Slowdown:
 
 def against(timing: Timing, other: Timing) -> Slowdown:
     """Of one variant over another of the same cell."""
-    ratios = np.array(timing.seconds) / np.array(other.seconds)  # (samples,)
+    return _summary(np.array(timing.seconds) / np.array(other.seconds))
+
+
+def within(timing: Timing) -> Slowdown:
+    """Of a variant over the same pass without its adapter layers; their time has been measured."""
+    return _summary(_within(timing))
+
+
+def within_against(timing: Timing, other: Timing) -> Slowdown:
+    """Of one variant over another, each over its own pass without its adapter layers."""
+    return _summary(_within(timing) / _within(other))
+
+
+def _within(timing: Timing) -> np.ndarray:
+    seconds = np.array(timing.seconds)
+    return seconds / (seconds - np.array(timing.inserted))  # (samples,)
+
+
+def _summary(ratios: np.ndarray) -> Slowdown:
     low, high = interval(ratios)
     return Slowdown(*(100 * (value - 1) for value in (float(np.median(ratios)), low, high)))
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binom, ttest_1samp
 
 from lora_repro.analysis.record import AnalysisRecord
-from lora_repro.analysis.results import Bytes, Memory, MethodMemory
+from lora_repro.analysis.results import Bytes, Latency, Memory, MethodMemory
 from lora_repro.report.analysis.slowdown import interval, slowdown
 from lora_repro.report.analysis.tables import tables_of
 from lora_repro.report.audited import Audited
@@ -107,6 +107,38 @@ def test_claims_about_latency_turn_with_the_numbers() -> None:
     assert verdicts([record("latency", faster_H)])["A3"] == FAILS
     noisy = replace(other.timings[4], seconds=[0.009, 0.013, 0.020])
     assert verdicts([record("latency", replace(other, timings=[*other.timings[:4], noisy]))])["A1"] == OPEN
+
+
+def with_inserted(cell: Latency, share_L: float, share_H: float) -> Latency:
+    """The cell, its adapters' passes with so large a share in adapter layers."""
+    shares = {"adapter_l": share_L, "adapter_h": share_H}
+    timings = [
+        replace(own, inserted=[shares[own.variant] * second for second in own.seconds])
+        if own.variant in shares else own
+        for own in cell.timings
+    ]  # fmt: skip
+    return replace(cell, timings=timings)
+
+
+def test_time_within_the_pass_decides_where_every_cell_has_it() -> None:
+    noisy = {1: [0.009, 0.013, 0.020], 32: [0.010, 0.012, 0.019]}
+    cells = {}
+    for batch, length in ((1, 128), (32, 512)):
+        plain = latency(batch, length, 1.1)
+        timings = [*plain.timings[:3], *(replace(own, seconds=noisy[batch]) for own in plain.timings[3:])]
+        cells[batch] = replace(plain, timings=timings)
+    found = verdicts([record("latency", cell) for cell in cells.values()])
+    assert (found["A2"], found["A3"]) == (OPEN, OPEN)
+    inside = [with_inserted(cells[1], 0.03, 0.05), with_inserted(cells[32], 0.01, 0.02)]
+    found = verdicts([record("latency", cell) for cell in inside])
+    assert (found["A1"], found["A2"], found["A3"]) == (OPEN, HOLDS, HOLDS)
+    found = verdicts([record("latency", inside[0]), record("latency", cells[32])])
+    assert (found["A2"], found["A3"]) == (OPEN, OPEN)  # like is compared with like
+    found = verdicts([record("latency", cell) for cell in (with_inserted(cells[1], 0.02, 0.01), inside[1])])
+    assert (found["A2"], found["A3"]) == (FAILS, FAILS)
+    details = tables_of([record("latency", inside[0])])[f"latency_{NAME}_details"]
+    column = details.columns.index("Within the pass")
+    assert [row[column] for row in details.rows] == ["", "", "", "+3.1 % [+3.1, +3.1]", "+5.3 % [+5.3, +5.3]"]
 
 
 def test_claims_about_section_7_turn_with_the_numbers() -> None:
