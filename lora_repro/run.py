@@ -95,7 +95,7 @@ def _run(config: RunConfig, folder: Path, world: World, overrides: Sequence[str]
 
     # backbone
     backbone = task.load_backbone()
-    work = task.encode(backbone)
+    work = task.encode(backbone, precision)
 
     # method
     adapted = adapt(backbone, config.method, config.seed)

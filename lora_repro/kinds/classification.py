@@ -14,6 +14,7 @@ from lora_repro.tasks.load import load_split
 from lora_repro.training.distributed import World
 from lora_repro.training.evaluate import Evaluation, constant_baseline, evaluate
 from lora_repro.training.loop import Progress
+from lora_repro.training.precision import LENGTH_STEP
 from lora_repro.training.problem import SequenceClassification
 
 
@@ -42,7 +43,7 @@ class Classification:
             seed=self._config.seed,
         )
 
-    def encode(self, backbone: Backbone) -> "ClassificationWork":
+    def encode(self, backbone: Backbone, precision: str) -> "ClassificationWork":
         """Token ids of every split, from the cache where they are there; on a decoder as plain text."""
         recipe, cache, pad = self._config.recipe, Path(self._config.data.cache), backbone.pad_token_id
         plain = PlainForm(self.task.columns, pad) if backbone.architecture.decoder else None
@@ -55,6 +56,7 @@ class Classification:
             max_length=recipe.max_length,
             pad_token_id=pad,
             pad_to_max_length=recipe.pad_to_max_length,
+            length_step=LENGTH_STEP[precision],
         )
         train = data.pop("train")
         return ClassificationWork(self.task, problem, train, data, constant_baseline(self.task, train, data))

@@ -21,6 +21,7 @@ from lora_repro.training.completion import CompletionModelling, validate
 from lora_repro.training.distributed import World
 from lora_repro.training.evaluate import Evaluation
 from lora_repro.training.loop import Progress
+from lora_repro.training.precision import LENGTH_STEP
 
 NO_SKILL = 0.001  # a headline below this (0.1 in the paper's tables) is a collapsed run's
 
@@ -50,11 +51,15 @@ class DataToText:
         dropout = self._config.recipe.backbone_dropout
         return load_backbone(self._config.model, 0, problem="generation", dropout=dropout, seed=self._config.seed)
 
-    def encode(self, backbone: Backbone) -> "DataToTextWork":
+    def encode(self, backbone: Backbone, precision: str) -> "DataToTextWork":
         """Token ids of the pairs of the training and the validation split."""
         recipe = self._config.recipe
         problem = CompletionModelling(
-            backbone.architecture, recipe.max_length, recipe.pad_to_max_length, recipe.label_smoothing
+            backbone.architecture,
+            recipe.max_length,
+            recipe.pad_to_max_length,
+            recipe.label_smoothing,
+            LENGTH_STEP[precision],
         )
         train, dev = (
             _encode(self._texts[name], backbone, recipe.max_length, self.task) for name in ("train", "validation")

@@ -72,5 +72,5 @@ class Kind(Protocol):
     def load_backbone(self) -> Backbone:
         """The run's backbone, with the head that the task needs."""
 
-    def encode(self, backbone: Backbone) -> Work:
-        """The data as the backbone's tokens."""
+    def encode(self, backbone: Backbone, precision: str) -> Work:
+        """The data as the backbone's tokens, in batches that suit the precision."""

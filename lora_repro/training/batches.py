@@ -9,9 +9,6 @@ Indices = np.ndarray  # (examples of a batch,) int64
 POOL = 50
 """Batches sorted by length together: large enough that little padding is left, small enough that order stays random."""
 
-LENGTH_STEP = 8
-"""Padded lengths are multiples of this: few shapes, so that kernels chosen or built for one shape are used again."""
-
 
 def training_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, *, bucketed: bool) -> list[Indices]:
     """The batches of one epoch, in order; every example once, the last batch may be smaller.
@@ -45,11 +42,11 @@ def share(batch: Indices, process: int, processes: int, accumulation: int) -> li
     return [part for part in np.array_split(batch[process::processes], accumulation) if len(part)]
 
 
-def padded_length(longest: int, max_length: int, *, to_max: bool) -> int:
-    """Tokens per row of a batch whose longest example has `longest`."""
+def padded_length(longest: int, max_length: int, *, step: int, to_max: bool) -> int:
+    """Tokens per row of a batch whose longest example has `longest`: a multiple of `step`, or `max_length`."""
     if to_max:
         return max_length
-    return min(-(-longest // LENGTH_STEP) * LENGTH_STEP, max_length)
+    return min(-(-longest // step) * step, max_length)
 
 
 def check_divisible(batch_size: int, processes: int, accumulation: int) -> None:

@@ -43,6 +43,7 @@ class CompletionModelling:
     max_length: int
     pad_to_max_length: bool = False  # as the official code does; same numbers but for rounding, more work
     label_smoothing: float = 0.0
+    length_step: int = 1  # batches are padded to multiples of it; only speed depends on it
 
     def lengths(self, data: EncodedPairs) -> np.ndarray:
         """(n,) tokens of each pair."""
@@ -55,7 +56,7 @@ class CompletionModelling:
     def collate(self, data: EncodedPairs, batch: Indices) -> Tensors:
         """input_ids (b, t), padded on the right, and lengths and prompt_lengths (b,)."""
         lengths = data.lengths()[batch]
-        width = padded_length(int(lengths.max()), self.max_length, to_max=self.pad_to_max_length)
+        width = padded_length(int(lengths.max()), self.max_length, step=self.length_step, to_max=self.pad_to_max_length)
         inside = np.arange(width) < lengths[:, None]  # (b, t), True where there is a token
         ids = np.full(inside.shape, PADDING, dtype=np.int64)
         ids[inside] = np.concatenate([data.input_ids[data.offsets[i] : data.offsets[i + 1]] for i in batch])

@@ -7,6 +7,10 @@ from torch import nn
 
 from lora_repro.errors import ConfigError
 
+LENGTH_STEP = {"fp32": 1, "bf16": 8}
+"""Batches are padded to multiples of so many tokens. A bf16 product's kernel is built (oneDNN, on a CPU) or chosen
+(tensor cores) by its shape: few shapes are fast ones. In fp32 a token of padding costs what a real one does."""
+
 
 def has_bf16_units(device: torch.device) -> bool:
     """Whether bf16 matrix products are faster than fp32 ones here.

@@ -44,10 +44,12 @@ def test_shares_add_up_to_the_batch() -> None:
     assert share(np.arange(1), 1, 2, 1) == []  # the last batch may be smaller than the number of processes
 
 
-@pytest.mark.parametrize(("longest", "width"), [(1, 8), (8, 8), (9, 16), (121, 126), (126, 126)])
-def test_lengths_are_rounded_up_but_never_past_the_maximum(longest: int, width: int) -> None:
-    assert padded_length(longest, 126, to_max=False) == width
-    assert padded_length(longest, 126, to_max=True) == 126
+@pytest.mark.parametrize(
+    ("longest", "step", "width"), [(1, 8, 8), (8, 8, 8), (9, 8, 16), (121, 8, 126), (126, 8, 126), (9, 1, 9)]
+)
+def test_lengths_are_rounded_up_but_never_past_the_maximum(longest: int, step: int, width: int) -> None:
+    assert padded_length(longest, 126, step=step, to_max=False) == width
+    assert padded_length(longest, 126, step=step, to_max=True) == 126
 
 
 def test_a_batch_that_cannot_be_dealt_out_is_refused_with_a_size_that_can() -> None:

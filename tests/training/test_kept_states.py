@@ -42,7 +42,7 @@ def task(name: str, adapted: Adapted) -> tuple[Any, Any]:
     if name in DECODERS:
         return CompletionModelling(adapted.backbone.architecture, 24, label_smoothing=0.1), data
     encoded = Encoded(data.input_ids, None, data.offsets, np.arange(len(spans)) % 2, "x")
-    return SequenceClassification(regression=False, max_length=24, pad_token_id=1), encoded
+    return SequenceClassification(regression=False, max_length=24, pad_token_id=1, length_step=8), encoded
 
 
 def kept(adapted: Adapted, problem: Any, data: Any, epochs: int = 2, precision: str = "fp32") -> Any:
