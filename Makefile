@@ -75,7 +75,7 @@ lint: setup ## ruff, mypy, import-linter
 
 test: export OMP_NUM_THREADS = 1# two threads on a busy machine are slower than one
 test: setup ## every test, TEST_JOBS files at a time; no network, no GPU needed
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 params: setup ## trainable parameters per method and backbone, no weights needed, then the audit (below)
 	@$(BIN)/lora-repro params
