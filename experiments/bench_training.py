@@ -11,8 +11,8 @@ Then a sweep of six short runs end to end: six processes of `trainer-tuned` agai
 
 ``--size`` measures a BERT with the width and depth of another entry of conf/model and random weights: a step takes as
 long, its metric says nothing. Writes results/bench/training.{md,csv,tex} and the single measurements, training.json,
-and profile.{md,csv,tex}: where a step's time goes, in the tuned Trainer and here. With ``--size`` all end in ``_SIZE``,
-with ``--epochs`` in ``_TASK_EPOCHS``.
+and profile.{md,csv,tex}: where a step's time goes, in the tuned Trainer, in a plain loop and here. With ``--size`` all
+end in ``_SIZE``, with ``--epochs`` in ``_TASK_EPOCHS``.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from lora_repro.report.layout import Table
 
 HERE = Path(__file__).parent
 TUNED = "trainer-tuned"
+PROFILES = (TUNED, "loralib", "ours")  # the plain loop is what ours is without its pieces
 
 
 def parser() -> argparse.ArgumentParser:
@@ -244,10 +245,10 @@ def of_what(options: argparse.Namespace) -> str:
 
 
 def profile_table(options: argparse.Namespace) -> Table:
-    """Milliseconds of each operation by 1,000 real tokens, tuned Trainer beside ours: 1 % of either at least."""
+    """Milliseconds of each operation by 1,000 real tokens, in `PROFILES`: 1 % of any at least."""
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for contender in (TUNED, "ours"):
+        for contender in PROFILES:
             file = f"{folder}/{contender}.json"
             measure(options, contender, options.profile_steps, 0, profile=file)
             found[contender] = json.loads(Path(file).read_text("utf-8"))

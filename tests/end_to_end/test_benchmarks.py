@@ -72,6 +72,28 @@ def test_the_table_is_made_of_processes_of_their_own(
     assert [own["contender"] for own in measured] == ["trainer-tuned", "ours"]
 
 
+def test_a_profile_shows_what_takes_a_hundredth_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = program("bench_training", monkeypatch)
+    known = {
+        "trainer-tuned": {"aten::mm": 60.0, "aten::bernoulli_": 39.0, "aten::item": 0.5},
+        "loralib": {"aten::mm": 50.0, "aten::copy_": 0.4, "aten::item": 0.5},
+        "ours": {"aten::mm": 20.0, "aten::copy_": 0.4},
+    }
+
+    def measure(_options: object, contender: str, _steps: int, _seed: int, *, profile: str) -> None:
+        Path(profile).write_text(json.dumps(known[contender]))
+
+    monkeypatch.setattr(module, "measure", measure)
+    table = module.profile_table(module.parser().parse_args(["--model", "x", "--data", "y"]))
+    assert table.columns == ["Operation", *known]
+    assert table.rows == [
+        ["aten::mm", "60.00", "50.00", "20.00"],
+        ["aten::bernoulli_", "39.00", "", ""],
+        ["aten::copy_", "", "0.40", "0.40"],  # 2 % of ours; item has less than 1 % of each
+        ["all operations", "99.5", "50.9", "20.4"],
+    ]
+
+
 def test_another_size_has_its_width_and_depth_and_the_vocabulary(
     tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
