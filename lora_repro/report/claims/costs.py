@@ -46,18 +46,21 @@ def shrinks(cells: Cells) -> tuple[Finding, str] | None:
     sizes = [size for size in TABLE1 if size in cells]
     if len(sizes) < 2:
         return None
-    ends = [cells[sizes[0]], cells[sizes[-1]]]
-    inside = all(_inside(cell) for cell in ends)
-    known = []
+    inside = all(_inside(cells[size]) for size in sizes)
+    holds, fails, texts = True, False, []
     for method in ADAPTERS:
-        small, large = (_largest_timing(cell, method) for cell in ends)
-        if small is None or large is None:
+        own = [_largest_timing(cells[size], method) for size in sizes]
+        known = [timing for timing in own if timing is not None]
+        if len(known) < len(own):
             return None
-        found = (within(small), within(large)) if inside else (slowdown(ends[0], small), slowdown(ends[1], large))
-        known.append((method, *found))
-    holds = all(large.high < small.low for _, small, large in known)
-    fails = any(large.low > small.high for _, small, large in known)
-    texts = [f"{name}: {small} at {_size(sizes[0])}, {large} at {_size(sizes[-1])}" for name, small, large in known]
+        found = [
+            within(timing) if inside else slowdown(cells[size], timing)
+            for size, timing in zip(sizes, known, strict=True)
+        ]
+        holds &= found[-1].high < found[0].low
+        fails |= found[-1].low > found[0].high
+        each = zip(found, sizes, known, strict=True)
+        texts.append(f"{method}: " + ", ".join(f"{own} at {_size(size)} (r = {t.r})" for own, size, t in each))
     return _finding(holds, fails), _by(inside) + "; ".join(texts)
 
 

@@ -132,6 +132,8 @@ def test_time_within_the_pass_decides_where_every_cell_has_it() -> None:
     inside = [with_inserted(cells[1], 0.03, 0.05), with_inserted(cells[32], 0.01, 0.02)]
     found = verdicts([record("latency", cell) for cell in inside])
     assert (found["A1"], found["A2"], found["A3"]) == (OPEN, HOLDS, HOLDS)
+    said = outcomes("A2", [record("latency", cell) for cell in inside])[0].numbers
+    assert "adapter_l: +3.1 % [+3.1, +3.1] at 1 x 128 (r = 224), +1.0 % [+1.0, +1.0] at 32 x 512 (r = 224)" in said
     found = verdicts([record("latency", inside[0]), record("latency", cells[32])])
     assert (found["A2"], found["A3"]) == (OPEN, OPEN)  # like is compared with like
     found = verdicts([record("latency", cell) for cell in (with_inserted(cells[1], 0.02, 0.01), inside[1])])
