@@ -7,7 +7,7 @@ r"""How fast the suite trains, beside Hugging Face Trainer with PEFT and beside 
 
 Same backbone, data, batch size, number of steps, optimiser and threads (`bench_contenders.py` says what each contender
 does); each measurement in a process of its own, the contenders in turn, so that a machine that slows down slows all.
-Then a sweep of six short runs end to end: six processes of `trainer-tuned` against one `lora-repro glue`.
+Before that a sweep of six short runs end to end: one `lora-repro glue` against six processes of `trainer-tuned`.
 
 ``--size`` measures a BERT with the width and depth of another entry of conf/model and random weights: a step takes as
 long, its metric says nothing. Writes results/bench/training.{md,csv,tex} and the single measurements, training.json,
@@ -30,7 +30,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from bench_contenders import BATCH, CONTENDERS, LR, PROFILED, WARM, Measured, R
+from bench_contenders import ALPHA, BATCH, CLIP, CONTENDERS, DECAY, LR, PROFILED, WARM, WARMUP, Measured, R
 
 from lora_repro.records import write_atomically
 from lora_repro.report.layout import Table
@@ -67,6 +67,8 @@ def main() -> int:
     options = parser().parse_args()
     if 0 < options.profile_steps < WARM + PROFILED:
         parser().error(f"--profile-steps {options.profile_steps}: a profile takes {WARM + PROFILED} steps; 0: none")
+    if min(options.steps, options.sweep_steps) < 2:
+        parser().error("--steps and --sweep-steps are 2 at least: the first step is left out of the rate")
     with tempfile.TemporaryDirectory() as folder:
         if options.size:
             options.model = of_size(options.model, options.size, Path(folder))
@@ -77,6 +79,11 @@ def main() -> int:
 
 def benchmark(options: argparse.Namespace, ending: str) -> None:
     """Measure all, print and write; the files' names have the ending."""
+    sweeps: dict[str, float] = {}
+    if options.sweep:  # first: where something is amiss it shows at once
+        sweeps = {"ours": timed(lambda: sweep_of_ours(options)), TUNED: timed(lambda: sweep_of_processes(options))}
+        told = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in sweeps.items())
+        print(f"sweep of {options.sweep}: {told}", flush=True)
     peaks = machine_peaks(options.threads, options.device)
     found: list[Measured] = []
     for repeat in range(options.repeats):
@@ -88,14 +95,12 @@ def benchmark(options: argparse.Namespace, ending: str) -> None:
                 f"first step after {own.first_step_seconds:.1f} s, {options.task} {100 * own.metric:.1f}",
                 flush=True,
             )
-    sweeps = {}
-    if options.sweep:
-        sweeps = {TUNED: timed(lambda: sweep_of_processes(options)), "ours": timed(lambda: sweep_of_ours(options))}
+            everything = {"peaks": peaks, "sweeps": sweeps, "measured": [asdict(own) for own in found]}
+            single = (json.dumps(everything, indent=1) + "\n").encode()
+            write_atomically(options.out / f"training{ending}.json", single)  # each as it comes: nothing is lost
     shown = table(options, found, peaks, sweeps)
     print(shown.markdown())
     shown.save(options.out / f"training{ending}")
-    everything = {"peaks": peaks, "sweeps": sweeps, "measured": [asdict(own) for own in found]}
-    write_atomically(options.out / f"training{ending}.json", (json.dumps(everything, indent=1) + "\n").encode())
     if options.profile_steps:
         profiles = profile_table(options)
         print(profiles.markdown())
@@ -185,9 +190,9 @@ def sweep_of_ours(options: argparse.Namespace) -> None:
             " ".join(map(str, range(options.sweep))), "--recipe", "custom", "--records", f"{folder}/records", "--jobs",
             str(options.jobs), f"runs={folder}/runs", f"data.cache={folder}/cache", "recipe.epochs=1",
             f"task.train_examples={options.sweep_steps * BATCH}", f"recipe.batch_size={BATCH}", f"recipe.lr={LR}",
-            "recipe.warmup_ratio=0.06", "recipe.max_length=128", f"method.r={R}", "method.alpha=16",
-            f"device={options.device}",
-            "method.targets=[W_q,W_v]", f"threads={options.threads}",
+            f"recipe.warmup_ratio={WARMUP}", f"recipe.weight_decay={DECAY}", f"recipe.max_grad_norm={CLIP}",
+            "recipe.max_length=128", f"method.r={R}", f"method.alpha={ALPHA}", "method.dropout=0.0",
+            "method.targets=[W_q,W_v]", f"threads={options.threads}", f"device={options.device}",
         ]  # fmt: skip
         subprocess.run(command, env=environment(options.threads), check=True, stdout=subprocess.DEVNULL)
 

@@ -59,17 +59,23 @@ def test_the_table_is_made_of_processes_of_their_own(
     module = program("bench_training", monkeypatch)
     monkeypatch.setattr(module, "machine_peaks", lambda threads, device: {"fp32": 1e11, "bf16": 2e11})
     monkeypatch.setattr(module, "environment", lambda threads: environment(TRANSFORMERS_VERBOSITY="error"))
-    small = ("--contenders", "trainer-tuned", "ours", "--repeats", 1, "--sweep", 0, "--profile-steps", 0)
+    small = ("--contenders", "trainer-tuned", "ours", "--repeats", 1, "--profile-steps", 0)
+    sweep = ("--sweep", 1, "--sweep-steps", 2, "--jobs", 1)
     where = ("--model", tiny_bert, "--data", toy_rte, "--task", "rte", "--out", tmp_path / "bench")
     with pytest.raises(SystemExit):
         run_program(module, monkeypatch, *where, "--profile-steps", 15)
     assert "a profile takes 16 steps" in capsys.readouterr().err
-    assert run_program(module, monkeypatch, *where, *small, "--epochs", 2) == 0
+    with pytest.raises(SystemExit):
+        run_program(module, monkeypatch, *where, "--sweep-steps", 1)
+    assert "are 2 at least" in capsys.readouterr().err
+    assert run_program(module, monkeypatch, *where, *small, *sweep, "--epochs", 2) == 0
     shown = (tmp_path / "bench" / "training_rte_2.md").read_text()
     assert shown in capsys.readouterr().out
     assert "2 epochs of all training examples" in shown and "| trainer-tuned |" in shown and "| ours " in shown
-    measured = json.loads((tmp_path / "bench" / "training_rte_2.json").read_text())["measured"]
-    assert [own["contender"] for own in measured] == ["trainer-tuned", "ours"]
+    assert "Sweep: 1 runs of 2 steps" in shown
+    kept = json.loads((tmp_path / "bench" / "training_rte_2.json").read_text())
+    assert [own["contender"] for own in kept["measured"]] == ["trainer-tuned", "ours"]
+    assert set(kept["sweeps"]) == {"trainer-tuned", "ours"} and min(kept["sweeps"].values()) > 0
 
 
 def test_a_profile_shows_what_takes_a_hundredth_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
