@@ -14,11 +14,15 @@ from lora_repro.methods.adapter_layers import Bottleneck
 from tests.tiny_backbones import lora, tiny_config
 
 ADAPTERS = [AdapterConfig("adapter_l", 3, "relu", 0.02), AdapterConfig("adapter_h", 2, "gelu", 0.01)]
-PAUSE = 0.02
+INSIDE, OUTSIDE = 0.02, 0.5  # seconds; the longer one is far above what a busy machine adds to a tiny layer
 
 
-def sleep(*_: object) -> None:
-    time.sleep(PAUSE)
+def sleep_inside(*_: object) -> None:
+    time.sleep(INSIDE)
+
+
+def sleep_outside(*_: object) -> None:
+    time.sleep(OUTSIDE)
 
 
 def hooks_of(model: nn.Module) -> int:
@@ -38,15 +42,15 @@ def test_all_time_in_adapter_layers_is_counted_and_no_other(name: str, method: s
         latency.one_pass(model, ids)
         plain = clock.take()
         assert plain > 0 and clock.take() == 0
-        slow = [layer.register_forward_hook(sleep) for layer in layers]
+        slow = [layer.register_forward_hook(sleep_inside) for layer in layers]
         latency.one_pass(model, ids)
-        assert clock.take() >= PAUSE * len(layers)
+        assert clock.take() >= INSIDE * len(layers)
         for hook in slow:
             hook.remove()
         outside = next(module for module in model.modules() if isinstance(module, nn.Embedding))
-        hook = outside.register_forward_hook(sleep)
+        hook = outside.register_forward_hook(sleep_outside)
         latency.one_pass(model, ids)
-        assert clock.take() < PAUSE
+        assert clock.take() < OUTSIDE
         hook.remove()
     assert hooks_of(model) == before
 
