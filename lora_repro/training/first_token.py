@@ -32,5 +32,8 @@ def compute_first_token_only(model: nn.Module, architecture: Architecture) -> bo
 
 
 def _first(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """(b, t, d) attention output and residual input -> (b, 1, d) each."""
-    return tuple(tensor[:, :1] for tensor in inputs)
+    """(b, t, d) attention output and residual input -> (b, 1, d) each.
+
+    Contiguous: for a strided input PyTorch would copy the next layer's weight once for each example.
+    """
+    return tuple(tensor[:, :1].contiguous() for tensor in inputs)
