@@ -3,8 +3,8 @@
     python experiments/bench_contenders.py trainer-tuned --model MINILM --data GLUE --task mrpc --steps 60 --seed 0
 
 All contenders train LoRA r = 8, alpha = 16 on W_q and W_v of a BERT-type encoder, head and pooler with it, on the same
-examples with the same number of steps, batch size, AdamW, learning rate, warm-up, decay, clipping and dropout. The
-order of the examples is each one's own.
+data with the same number of steps, batch size, AdamW, learning rate, warm-up, decay, clipping and dropout. Which
+examples the steps see, in which order, is each one's own.
 
 - `trainer-plain`: Hugging Face Trainer with PEFT as its examples run it: fp32, padded to the maximum length.
 - `trainer-tuned`: the same in bf16 where the machine has it, grouped by length, padded to the longest of the batch.
@@ -135,8 +135,9 @@ class Examples:
 
 
 def read(options: argparse.Namespace, tokenizer: Any) -> dict[str, Examples]:
-    """Training examples for the steps, and the development set; read by the suite, encoded as a script would.
+    """All training examples, and the development set; read by the suite, encoded as a script would.
 
+    All, however few the steps: Trainer groups by length within a quarter of what it is given, and pads more of less.
     Where --epochs was given, --steps becomes what they take.
     """
     from lora_repro.config import DataConfig
@@ -145,8 +146,8 @@ def read(options: argparse.Namespace, tokenizer: Any) -> dict[str, Examples]:
 
     task, place = GLUE[options.task], DataConfig(dir=str(options.data), sources=["local"])
     found = {}
-    for split, limit in (("train", None if options.epochs else options.steps * BATCH), (task.eval_splits[0], None)):
-        texts = load_split(task, split, place, limit)
+    for split in ("train", task.eval_splits[0]):
+        texts = load_split(task, split, place)
         encoded = tokenizer(texts.text_a, texts.text_b, truncation=True, max_length=options.max_length)
         items = [dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values(), strict=True)]
         found["train" if split == "train" else "dev"] = Examples(
