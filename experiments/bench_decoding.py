@@ -13,7 +13,6 @@ import copy
 import statistics
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,21 +97,19 @@ class Prompts:
     ids: np.ndarray
     offsets: np.ndarray
 
-    def rows(self, positions: Sequence[int]) -> torch.Tensor:
-        """(b, t) prompts of one length."""
-        return torch.from_numpy(
-            np.stack([self.ids[self.offsets[i] : self.offsets[i + 1]] for i in positions]).astype(np.int64)
-        )
+    def row(self, position: int, device: torch.device) -> torch.Tensor:
+        """(t,) one prompt."""
+        ids = self.ids[self.offsets[position] : self.offsets[position + 1]]
+        return torch.from_numpy(ids.astype(np.int64)).to(device)
 
 
 def ours(model: Any, prompts: Prompts, search: Search) -> Decoded:
-    """The suite's beam search over batches of one length."""
+    """The suite's beam search over batches of like length."""
     began = time.perf_counter()
     tokens = 0
     for positions in batches(np.diff(prompts.offsets), search.beams):
-        tokens += sum(
-            len(found.tokens) for found in beam_search(model, prompts.rows(positions).to(model.device), search)
-        )
+        rows = [prompts.row(position, model.device) for position in positions]
+        tokens += sum(len(found.tokens) for found in beam_search(model, rows, search))
     return Decoded(tokens, time.perf_counter() - began)
 
 
@@ -122,7 +119,7 @@ def generate(model: Any, prompts: Prompts, search: Search) -> Decoded:
     tokens = 0
     with torch.inference_mode():
         for i in range(len(prompts.offsets) - 1):
-            row = prompts.rows([i]).to(model.device)
+            row = prompts.row(i, model.device)[None]
             out = model.generate(
                 row, attention_mask=torch.ones_like(row), num_beams=search.beams, do_sample=False,
                 length_penalty=search.length_penalty, no_repeat_ngram_size=search.no_repeat_ngram,

@@ -14,13 +14,22 @@ Transformers' `generate` cannot be set to that: it counts the prompt's n-grams, 
 2 N candidates), and ends when N texts are finished. What it shares with this one, greedy decoding without the n-gram
 rule, gives the same texts (a test compares them).
 
+The beams of an input are branches of one tree: the model reads their newest tokens as one row of N columns, and a mask
+lets each see the prompt and its own ancestors. So the prompt's keys and values are kept, and read, once for all beams,
+and when a beam takes another's place the mask changes and no key moves. Example: N = 2, prompt "a"; the columns are
+"a", both tokens of step 1, both of step 2, and where both beams of step 2 continue the first of step 1 they see
+
+    a  1  .  2  .
+    a  1  .  .  2
+
 An input is done as soon as no unfinished beam can still beat the finished one: log p only falls, so a bound on its
 final score is known. The official code runs on, to the same end. Inputs that are done leave the batch when they are a
-quarter of it: taking rows out copies all others. Inputs of a batch have one length: no padding.
+quarter of it: taking rows out copies all others. Padding stands behind the shorter prompts, where no token sees it.
 
 The output layer computes in fp32 whatever the rest does: where GPT-2's logits lie, bf16 has steps of 0.25 and more.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +38,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lora_repro.decoding.cache import roomy_cache
-from lora_repro.methods.virtual_tokens import take_rows
+from lora_repro.methods.virtual_tokens import columns_in_use, take_rows
 
 NEVER = float("-inf")
 LEAVE = 0.25  # share of the inputs in a batch that are done before their rows are taken out
@@ -56,28 +65,37 @@ class Hypothesis:
 
 
 @torch.inference_mode()
-def beam_search(model: nn.Module, prompts: Tensor, search: Search) -> list[Hypothesis]:
-    """The best text for each of b prompts of one length.
+def beam_search(model: nn.Module, prompts: Sequence[Tensor] | Tensor, search: Search) -> list[Hypothesis]:
+    """The best text for each prompt.
 
     Args:
         model: a decoder with its output layer, in eval mode.
-        prompts: (b, t) token ids.
+        prompts: token ids (t,) each, at least one, on the model's device; the closer their lengths the less is wasted.
     """
     decoder: Any = model
     best = [Hypothesis() for _ in prompts]
-    live = list(range(len(prompts)))  # inputs in the batch; rows below are N per live input
-    cache, head = roomy_cache(search.max_new_tokens), decoder.get_output_embeddings()
-    output = decoder.base_model(input_ids=prompts, past_key_values=cache, use_cache=True)
+    live = list(range(len(best)))  # inputs in the batch
+    padded = nn.utils.rnn.pad_sequence(list(prompts), batch_first=True)  # (live, t)
+    device = padded.device
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)  # (live,)
+    inside = torch.arange(padded.size(1), device=device) < lengths[:, None]
+    cache, head = roomy_cache(search.beams * search.max_new_tokens), decoder.get_output_embeddings()
+    output = decoder.base_model(input_ids=padded, attention_mask=inside.long(), past_key_values=cache, use_cache=True)
+    states = output[0].take_along_dim((lengths - 1)[:, None, None], dim=1)  # (live, beams, d); at first one beam
     weight, bias = head.weight.float(), head.bias if head.bias is None else head.bias.float()
-    scores = prompts.new_zeros((len(live), 1), dtype=torch.float32)  # (live, beams) log p; at first one beam
-    history = prompts.new_empty((len(live), 0))  # (live x beams, tokens written)
+    scores = torch.zeros(len(live), 1, device=device)  # (live, beams) log p
+    history = padded.new_empty((len(live), 0))  # (live x beams, tokens written)
+    hidden = ~columns_in_use(cache, inside).bool()
+    sight = torch.zeros(hidden.shape, device=device).masked_fill_(hidden, NEVER)  # (live x beams, cache columns)
+    own = scores.new_full((search.beams, search.beams), NEVER).fill_diagonal_(0.0)
 
     for length in range(1, search.max_new_tokens + 1):
-        with torch.autocast(prompts.device.type, enabled=False):
-            logits = functional.linear(output[0][:, -1].float(), weight, bias)  # (rows, vocabulary)
+        with torch.autocast(device.type, enabled=False):
+            logits = functional.linear(states.flatten(0, 1).float(), weight, bias)  # (live x beams, vocabulary)
         _rule_out_repeats(logits, history, search.no_repeat_ngram)
         scores, rows, tokens = _continue(logits, scores, search.beams)
         history = torch.cat([history[rows], tokens[:, None]], dim=1)
+        sight = torch.cat([sight[rows], own.repeat(len(live), 1)], dim=1)
         ended = torch.isin(tokens, tokens.new_tensor(search.stop)).view_as(scores)
         _remember(best, live, scores.masked_fill(~ended, NEVER), history, length, search, finished=True)
         scores = scores.masked_fill(ended, NEVER)
@@ -88,17 +106,21 @@ def beam_search(model: nn.Module, prompts: Tensor, search: Search) -> list[Hypot
         kept = [i for i, number in enumerate(live) if hope[i] > best[number].score]
         if not kept:
             break
-        leave = len(kept) <= (1 - LEAVE) * len(live)
-        if leave:
-            chosen = torch.tensor(kept, device=prompts.device)
-            of_chosen = (chosen[:, None] * search.beams + torch.arange(search.beams, device=prompts.device)).view(-1)
+        if len(kept) <= (1 - LEAVE) * len(live):
+            chosen = torch.tensor(kept, device=device)
+            of_chosen = (chosen[:, None] * search.beams + torch.arange(search.beams, device=device)).view(-1)
             live, scores = [live[i] for i in kept], scores[chosen]
-            rows, tokens, history = rows[of_chosen], tokens[of_chosen], history[of_chosen]
-        if length == 1 or leave:
-            take_rows(cache, rows)
-        elif search.beams > 1:
-            cache.reorder_cache(rows)
-        output = decoder.base_model(input_ids=tokens[:, None], past_key_values=cache, use_cache=True)
+            tokens, history, sight = tokens[of_chosen], history[of_chosen], sight[of_chosen]
+            lengths = lengths[chosen]
+            take_rows(cache, chosen)
+        output = decoder.base_model(
+            input_ids=tokens.view(len(live), search.beams),
+            position_ids=(lengths[:, None] + length - 1).expand(-1, search.beams),
+            attention_mask=sight.view(len(live), 1, search.beams, -1),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        states = output[0]
     return best
 
 

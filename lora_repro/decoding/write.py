@@ -1,4 +1,4 @@
-"""Texts for a list of inputs: in batches of inputs of one length, resumable, dealt out to processes."""
+"""Texts for a list of inputs: in batches of inputs of like length, resumable, dealt out to processes."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from lora_repro.tasks.encode_pairs import encode_prompts, end_of_text
 from lora_repro.training.distributed import World
 from lora_repro.training.precision import compute
 
-ROWS = 160  # hypotheses searched at once: inputs of a batch x beams; speed and memory depend on it
+ROWS = 320  # hypotheses searched at once: inputs of a batch x beams; speed and memory depend on it
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def write_texts(
     ids, offsets = encode_prompts(inputs, tokenizer, max_length - search.max_new_tokens)
     plan = batches(np.diff(offsets), search.beams)
     settings = {"search": asdict(search), "weights": weights, "precision": precision, "inputs": list(inputs)}
-    digest = hashlib.sha256(json.dumps([settings, ids.tolist()]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([settings, ids.tolist(), plan]).encode()).hexdigest()[:16]
     journal = Journal(folder, name, digest)
     done: dict[int, Batch] = world.from_leader(journal.read())
     missing = [number for number in range(len(plan)) if number not in done]
@@ -98,7 +98,7 @@ def write_texts(
                 positions = plan[mine[turn]]
                 started = time.perf_counter()
                 rows = [ids[offsets[i] : offsets[i + 1]].astype(np.int64) for i in positions]
-                prompts = torch.from_numpy(np.stack(rows)).to(world.device)
+                prompts = [torch.from_numpy(row).to(world.device) for row in rows]
                 with compute(precision, world.device):
                     found = beam_search(model, prompts, search)
                 batch = Batch(
@@ -122,17 +122,14 @@ def write_texts(
 
 
 def batches(lengths: np.ndarray, beams: int) -> list[list[int]]:
-    """Positions of inputs, each list of one length: no padding, so no input's text depends on its neighbours'.
+    """Positions of inputs, sorted by length and cut into lists.
 
     Args:
         lengths: (n,) tokens of each prompt.
     """
     size = max(1, ROWS // beams)
-    plan: list[list[int]] = []
-    for length in np.unique(lengths)[::-1]:  # the longest, which take most memory, first
-        alike = np.flatnonzero(lengths == length).tolist()
-        plan += [alike[start : start + size] for start in range(0, len(alike), size)]
-    return plan
+    order = np.argsort(-lengths, kind="stable").tolist()  # the longest, which take most memory, first
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def weights_fingerprint(backbone: str, state: Mapping[str, Tensor]) -> str:

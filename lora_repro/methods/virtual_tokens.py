@@ -21,7 +21,8 @@ Details:
   gives are moved, not replaced; otherwise a decoder numbers its real tokens from 0, on whichever side the padding is.
 - Encoders get their padding moved to the right: heads read column 0, where left padding would stand.
 - Logits: the column before the infix predicts the first token after it, so its output is read at the end of the infix.
-- Cache: virtual tokens enter once, with the prompt. Their mask travels with the cache object for the steps after it.
+- Cache: virtual tokens enter once, with the prompt. Their mask travels with the cache object for the steps after it. A
+  mask of 4 axes, (b, 1, t, columns of the cache and the t new ones), stands as it is given in those steps.
 - `hidden_states` and `attentions` in a model's output keep the inserted columns.
 """
 
@@ -171,12 +172,17 @@ class VirtualTokens(nn.Module, ABC):
         assert given is not None  # the backbone would refuse it as well
         b, t = given.shape[:2]
         mask, taken = call.get("attention_mask"), getattr(cache, _TAKEN)
+        numbers = _rows(call.get("position_ids"), b)
+        if mask is not None and mask.ndim == 4:
+            if numbers is None:
+                raise BackboneError("an attention mask of 4 axes does not tell the tokens' position_ids; give them too")
+            call["position_ids"] = numbers + self.l_p + self.l_i
+            return
         if mask is None:
             rest = stored.new_ones(b, cache.get_seq_length() + t - stored.size(1))
         else:
             rest = _plain_mask(mask, given)[:, taken:].to(stored.dtype)
         mask = torch.cat([stored, rest], dim=1)
-        numbers = _rows(call.get("position_ids"), b)
         call["attention_mask"] = mask
         call["position_ids"] = mask.long().cumsum(1)[:, -t:] - 1 if numbers is None else numbers + self.l_p + self.l_i
 
@@ -217,6 +223,12 @@ def wants_prompt_lengths(model: nn.Module) -> bool:
     """Whether the model takes `prompt_lengths`, and needs it in order to put the infix in its place."""
     tokens = virtual_tokens(model)
     return tokens is not None and tokens.writes and tokens.l_i > 0
+
+
+def columns_in_use(cache: Any, mask: Tensor) -> Tensor:
+    """(b, columns of the cache) 0 where it holds padding, after a pass with `mask` (b, t) that filled it."""
+    stored: Tensor | None = getattr(cache, _MARK, None)
+    return mask if stored is None else stored
 
 
 def take_rows(cache: Any, rows: Tensor) -> None:

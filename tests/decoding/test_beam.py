@@ -53,6 +53,11 @@ def random_prompts(inputs: int, tokens: int) -> torch.Tensor:
     return torch.randint(1, 60, (inputs, tokens), generator=torch.Generator().manual_seed(5))
 
 
+def ragged_prompts(inputs: int, tokens: int) -> list[torch.Tensor]:
+    """Of `tokens` tokens and of one to three fewer."""
+    return [prompt[i % 4 :] for i, prompt in enumerate(random_prompts(inputs, tokens))]
+
+
 def sharpened(model: nn.Module) -> nn.Module:
     """Random tiny models spread their probability evenly: greater weights make texts that end and repeat."""
     with torch.no_grad():
@@ -67,7 +72,7 @@ def sharpened(model: nn.Module) -> nn.Module:
 def test_texts_and_scores_are_those_of_a_plain_search(name: str, beams: int, penalty: float, ngram: int) -> None:
     model = sharpened(tiny(name, seed=1).model)
     search = Search(beams, penalty, ngram, max_new_tokens=8, stop=STOP)
-    prompts = random_prompts(4, 6)
+    prompts = ragged_prompts(5, 6)
     found = beam_search(model, prompts, search)
     expected = [plain_beam_search(model, prompt.tolist(), search) for prompt in prompts]
     assert [h.tokens for h in found] == [h.tokens for h in expected]
@@ -89,7 +94,7 @@ def test_virtual_tokens_stay_in_the_cache(name: str, method: Any) -> None:
     adapted = adapt(tiny(name, seed=2), method, seed=0)
     model = sharpened(adapted.model)
     search = Search(3, 0.9, 3, max_new_tokens=6, stop=STOP)
-    prompts = random_prompts(3, 5)
+    prompts = ragged_prompts(3, 5)
     found = beam_search(model, prompts, search)
     expected = [plain_beam_search(model, prompt.tolist(), search) for prompt in prompts]
     assert [h.tokens for h in found] == [h.tokens for h in expected]
@@ -111,9 +116,9 @@ def test_greedy_decoding_is_that_of_transformers(name: str) -> None:
 def test_an_input_is_decoded_alike_whatever_stands_beside_it() -> None:
     model = sharpened(tiny("gpt2", seed=1).model)
     search = Search(4, 0.8, 3, max_new_tokens=10, stop=STOP)
-    prompts = random_prompts(6, 5)
+    prompts = ragged_prompts(6, 5)
     together = beam_search(model, prompts, search)
-    alone = [beam_search(model, prompt[None], search)[0] for prompt in prompts]
+    alone = [beam_search(model, [prompt], search)[0] for prompt in prompts]
     assert [h.tokens for h in together] == [h.tokens for h in alone]
 
 
@@ -126,15 +131,17 @@ def test_the_prompts_ngrams_may_be_repeated_and_the_texts_own_not() -> None:
 
 
 def test_ended_inputs_leave_the_batch() -> None:
-    """The work of a batch falls as its inputs end: rows are counted as the model sees them."""
+    """The work of a batch falls as its inputs end: tokens are counted as the model sees them."""
     model: Any = sharpened(tiny("llama", seed=1).model)
-    rows: list[int] = []
+    shapes: list[tuple[int, ...]] = []
     model.base_model.register_forward_pre_hook(
-        lambda _m, _a, call: rows.append(len(call["input_ids"])), with_kwargs=True
+        lambda _m, _a, call: shapes.append(tuple(call["input_ids"].shape)), with_kwargs=True
     )
     search = Search(4, 0.0, 2, max_new_tokens=8, stop=STOP)  # penalty 0: a longer text is never better
     found = beam_search(model, random_prompts(12, 6), search)
-    assert rows[:2] == [12, 48]  # the prompt is read once for all beams
-    assert rows[1:] == sorted(rows[1:], reverse=True)
-    assert rows[-1] < 48
-    assert len(rows) == max(len(h.tokens) for h in found)
+    assert shapes[:2] == [(12, 6), (12, 4)]  # the prompt is read once for all beams
+    assert {columns for _, columns in shapes[1:]} == {4}
+    inputs = [rows for rows, _ in shapes]
+    assert inputs == sorted(inputs, reverse=True)
+    assert inputs[-1] < 12
+    assert len(inputs) == max(len(h.tokens) for h in found)
