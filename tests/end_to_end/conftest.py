@@ -87,7 +87,7 @@ def toy_rte(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def overrides(backbone: Path, data: Path, out: Path, *more: str) -> list[str]:
-    """A short run of LoRA on the toy task; later settings win."""
+    """A short run of LoRA on the toy task, in fp32 wherever the tests run; later settings win."""
     chosen = {
         "model": "minilm-l6",
         "method": "lora",
@@ -96,6 +96,7 @@ def overrides(backbone: Path, data: Path, out: Path, *more: str) -> list[str]:
         "recipe.epochs": "2",
         "recipe.batch_size": "16",
         "recipe.max_length": "32",
+        "precision": "fp32",
         "model.path": str(backbone),
         "data.dir": str(data),
         "data.sources": "[local]",

@@ -178,6 +178,9 @@ def test_refusals() -> None:
     cache = tiny("gpt2").model(torch.zeros(1, 3, dtype=torch.long), use_cache=True).past_key_values
     with pytest.raises(BackboneError, match="cache was filled without the virtual tokens"):
         model(torch.zeros(1, 1, dtype=torch.long), past_key_values=cache)
+    cache = model(torch.zeros(1, 3, dtype=torch.long), use_cache=True).past_key_values
+    with pytest.raises(BackboneError, match="4 axes does not tell the tokens' position_ids; give them too"):
+        model(torch.zeros(1, 2, dtype=torch.long), past_key_values=cache, attention_mask=torch.zeros(1, 1, 2, 10))
     with pytest.raises(TypeError, match="input_ids alone by position"):
         model.transformer(torch.zeros(1, 3, dtype=torch.long), None)
 
