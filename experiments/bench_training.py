@@ -48,11 +48,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--size", help="an entry of conf/model: its width and depth, random weights")
     built.add_argument("--data", type=Path, required=True, help="folder with GLUE in the layout of the official zip")
     built.add_argument("--task", default="mrpc")
-    built.add_argument(
-        "--steps", type=int, default=60,
-        help="fewer say less: Trainer groups by length within a quarter of the examples, and pads more "
-        "(default: %(default)s)",
-    )  # fmt: skip
+    built.add_argument("--steps", type=int, default=60, help="of each measurement (default: %(default)s)")
     built.add_argument("--epochs", type=int, help="of all training examples, instead of --steps: what the runs reach")
     built.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     built.add_argument("--repeats", type=int, default=3, help="of each contender (default: %(default)s)")
