@@ -4,8 +4,9 @@
     python experiments/bench_decoding.py --model gpt2-mini                        # generated inputs, no folder needed
 
 The same inputs of E2E's test set, beams, length penalty, n-gram rule and most new tokens; repetitions in turn, one
-process. The two searches are not the same one (`lora_repro.decoding.beam` says how they differ), so their texts may
-differ; the rate is of the tokens of the texts that each returns. Writes results/bench/decoding_MODEL.{md,csv,tex}.
+process, fp32; where the processor has bf16 units ours once more in bf16, as its runs compute there. The two searches
+are not the same one (`lora_repro.decoding.beam` says how they differ), so their texts may differ; the rate is of the
+tokens of the texts that each returns. Writes results/bench/decoding_MODEL.{md,csv,tex}.
 """
 
 import argparse
@@ -31,6 +32,9 @@ from lora_repro.tasks.data_to_text import DATA_TO_TEXT
 from lora_repro.tasks.encode_pairs import encode_prompts
 from lora_repro.tasks.load_text import load_text_split
 from lora_repro.training.gelu import use_fused_gelu
+from lora_repro.training.precision import compute, prepare, resolve
+
+SLOW = "generate, input by input"
 
 
 @dataclass(frozen=True)
@@ -72,16 +76,19 @@ def main() -> int:
     prompts = Prompts(*encode_prompts(test.inputs, backbone.tokenizer, config.recipe.max_length - options.most))
     search = Search(options.beams, config.recipe.length_penalty, config.recipe.no_repeat_ngram, options.most,
                     stop_tokens(backbone.tokenizer))  # fmt: skip
-    as_in_a_run = copy.deepcopy(backbone.model)
-    use_fused_gelu(as_in_a_run)
-    ours(as_in_a_run, Prompts(prompts.ids, prompts.offsets[:2]), search)  # builds what is built once
-    found: dict[str, list[Decoded]] = {"generate, input by input": [], "ours": []}
+    contenders = {SLOW: ("fp32", generate, backbone.model)}
+    for precision in dict.fromkeys(("fp32", resolve("auto", torch.device(options.device)))):
+        model = copy.deepcopy(backbone.model).requires_grad_(False)
+        use_fused_gelu(model)
+        prepare(model, precision)
+        contenders["ours" if precision == "fp32" else f"ours, {precision}"] = precision, ours, model
+        with compute(precision, model.device):
+            ours(model, Prompts(prompts.ids, prompts.offsets[:2]), search)  # builds what is built once
+    found: dict[str, list[Decoded]] = {name: [] for name in contenders}
     for repeat in range(options.repeats):
-        for name, contender, model in (
-            ("generate, input by input", generate, backbone.model),
-            ("ours", ours, as_in_a_run),
-        ):
-            found[name].append(contender(model, prompts, search))
+        for name, (precision, contender, model) in contenders.items():
+            with compute(precision, model.device):
+                found[name].append(contender(model, prompts, search))
             last = found[name][-1]
             print(f"{repeat + 1}/{options.repeats} {name}: {last.tokens / last.seconds:,.0f} tokens/s", flush=True)
     shown = table(options, found)
@@ -132,7 +139,7 @@ def generate(model: Any, prompts: Prompts, search: Search) -> Decoded:
 def table(options: argparse.Namespace, found: dict[str, list[Decoded]]) -> Table:
     """Medians and ranges."""
     rates = {name: [own.tokens / own.seconds for own in passes] for name, passes in found.items()}
-    slow = statistics.median(rates["generate, input by input"])
+    slow = statistics.median(rates[SLOW])
     rows = [
         [
             name, f"{statistics.median(own):,.0f} ({min(own):,.0f} to {max(own):,.0f})",
@@ -145,7 +152,8 @@ def table(options: argparse.Namespace, found: dict[str, list[Decoded]]) -> Table
     notes = [
         f"{options.model}, not fine-tuned; {options.inputs} inputs of E2E{'' if options.data else ' (GENERATED)'}, "
         f"{options.beams} beams, at most {options.most} new tokens; medians of {options.repeats} passes in turn.",
-        f"{machine(torch.device(options.device))}, {options.threads} thread{'s' * (options.threads > 1)}, fp32; "
+        f"{machine(torch.device(options.device))}, {options.threads} thread{'s' * (options.threads > 1)}, fp32 "
+        "where nothing else is said; "
         f"PyTorch {torch.__version__}; commit {commit[:10]}{', with changes' * dirty}; {time.strftime('%Y-%m-%d')}.",
     ]
     columns = ["Decoder", "Tokens/s (range)", "Times", "s/input", "Tokens"]
