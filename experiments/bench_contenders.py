@@ -9,7 +9,8 @@ examples the steps see, in which order, is each one's own.
 - `trainer-plain`: Hugging Face Trainer with PEFT as its examples run it: fp32, padded to the maximum length.
 - `trainer-tuned`: the same in bf16 where the machine has it, grouped by length, padded to the longest of the batch.
 - `loralib`: the authors' layers in a plain loop with dynamic padding, fp32.
-- `ours`: `lora-repro run`.
+- `ours`: `lora-repro run`, one epoch of as many examples as the steps take: it puts texts of like length together among
+  those alone, so with few steps it pads more than in use, and 50 steps (its pool) or more are fair to it.
 
 With `--profile FILE` some steps run under PyTorch's profiler, and FILE gets the milliseconds of each operation by 1,000
 real tokens: the contenders' batches of one step are not equally long.
